@@ -1,0 +1,38 @@
+"""What changed in a table between two versions, from its change feed."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from medallion.lake import State
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+# Rows that are fetched to the driver rather than computed wherever they are used.
+_FEW = 10_000
+
+
+def feed(session: "SparkSession", state: State, after: int, until: int) -> "DataFrame":
+    """Return the change feed of versions (after, until]: both images of an update."""
+    reader = session.read.format("delta").option("readChangeFeed", "true")
+    return reader.option("startingVersion", after + 1).option("endingVersion", until).load(state.path)
+
+
+def at_hand(ids: "DataFrame") -> "DataFrame":
+    """Return a few rows as a relation on the driver, so that plans built on them stay small; many as they are."""
+    rows = ids.limit(_FEW + 1).collect()
+    return ids if len(rows) > _FEW else ids.sparkSession.createDataFrame(rows, ids.schema)
+
+
+def net(changes: "DataFrame", columns: Sequence[str]) -> "DataFrame":
+    """Return the values of these columns that came or went on balance; what only moved technically is left out."""
+    from pyspark.sql import functions as F
+
+    came = F.col("_change_type").isin("insert", "update_postimage")
+    return (
+        changes.select(*columns, F.when(came, 1).otherwise(-1).alias("_sign"))
+        .groupBy(*columns)
+        .agg(F.sum("_sign").alias("_net"))
+        .where("_net != 0")
+        .drop("_net")
+    )

@@ -1,0 +1,157 @@
+"""The one door to Delta commits: each carries its account, is safe to repeat, and is looked at afterwards."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from medallion.errors import CommitError
+from medallion.lake import NO_VERSION, Account, Lake, State
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_TXN_APP = "spark.databricks.delta.write.txnAppId"
+_TXN_VERSION = "spark.databricks.delta.write.txnVersion"
+_NOTE = "medallion.run"  # a table property; setting it is the cheapest commit that changes no rows
+
+# Both keep their changes cheap: vectors instead of rewritten files, a feed for whoever follows.
+CURATED = {
+    "delta.enableDeletionVectors": "true",
+    "delta.enableChangeDataFeed": "true",
+    "delta.enableInCommitTimestamps": "true",
+}
+APPEND_ONLY = {
+    "delta.appendOnly": "true",
+    "delta.enableChangeDataFeed": "true",
+    "delta.enableInCommitTimestamps": "true",
+}
+
+
+# Said as `good` in the account of a commit that was judged beforehand: it is good itself.
+SAME_COMMIT = -2
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table about to be written: its state as planned on (None: to be created), and how it is created."""
+
+    name: str
+    state: State | None
+    properties: Mapping[str, str]
+
+    @property
+    def next_version(self) -> int:
+        """The version that the planned commit will have."""
+        return self.state.version + 1 if self.state else 0
+
+    def dated(self, account: Account) -> Account:
+        """Return the account of a commit that changes rows: its own version is the table's data now."""
+        good = self.next_version if account.good == SAME_COMMIT else account.good
+        return replace(account, data=self.next_version, good=good)
+
+
+def append(lake: Lake, target: Target, frame: "DataFrame", account: Account) -> Account:
+    """Append rows in one commit and return its account; creates the table where there is none.
+
+    Raises CommitError if the newest commit is not this one afterwards.
+    """
+    return _write(lake, target, frame, account, mode="append")
+
+
+def overwrite(lake: Lake, target: Target, frame: "DataFrame", account: Account) -> Account:
+    """Replace all rows, and the columns if they changed, in one commit; see `append`."""
+    return _write(lake, target, frame, account, mode="overwrite")
+
+
+def merge(lake: Lake, target: Target, source: "DataFrame", keys: Sequence[str], account: Account) -> Account:
+    """Update rows that meet a source row on all keys, nulls meeting nulls, and insert the others; one commit.
+
+    A source column ``_gone`` that is true deletes the row it meets instead. ``source`` has one row a key.
+    """
+    if target.state is None:
+        return append(lake, target, source.where("not _gone").drop("_gone"), account)
+    session = source.sparkSession
+    columns = [column for column in source.columns if column != "_gone"]
+    source.createOrReplaceTempView("_merge_source")
+    met = " AND ".join(f"t.`{key}` <=> s.`{key}`" for key in keys)
+    sets = ", ".join(f"t.`{column}` = s.`{column}`" for column in columns)
+    names, values = (", ".join(f"{prefix}`{column}`" for column in columns) for prefix in ("", "s."))
+    deletes, inserts = "", ""
+    if "_gone" in source.columns:
+        deletes, inserts = "WHEN MATCHED AND s._gone THEN DELETE", "AND NOT s._gone"
+    done = target.dated(account)
+    with _as_transaction(session, target, done):
+        session.sql(
+            f"MERGE INTO delta.`{lake.path(target.name)}` t USING _merge_source s ON {met} {deletes} "
+            f"WHEN MATCHED THEN UPDATE SET {sets} "
+            f"WHEN NOT MATCHED {inserts} THEN INSERT ({names}) VALUES ({values})"
+        ).collect()
+    session.catalog.dropTempView("_merge_source")
+    return _check(lake, target, done)
+
+
+def note(lake: Lake, target: Target, session: "SparkSession", account: Account) -> Account:
+    """Commit an account without touching rows: a watermark that moved, or a verdict."""
+    if target.state is None:
+        raise CommitError(f"{target.name}: nothing to note in a table that does not exist")
+    session.conf.set(_METADATA, account.to_json())
+    try:
+        path = lake.path(target.name)
+        session.sql(
+            f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('{_NOTE}' = '{account.run_id}.{target.next_version}')"
+        )
+    finally:
+        session.conf.unset(_METADATA)
+    return _check(lake, target, account)
+
+
+def record(path: str, rows: "pa.Table") -> None:
+    """Append rows for people to read (``ops`` tables) without Spark; nothing is decided from them."""
+    from deltalake import write_deltalake
+
+    write_deltalake(path, rows, mode="append", schema_mode="merge")
+
+
+def _write(lake: Lake, target: Target, frame: "DataFrame", account: Account, mode: str) -> Account:
+    done = target.dated(account)
+    writer = frame.write.format("delta").mode(mode).option("userMetadata", done.to_json())
+    if target.state is None:
+        for key, value in target.properties.items():
+            writer = writer.option(key, value)
+    else:
+        writer = writer.option("txnAppId", target.state.table_id).option("txnVersion", str(target.next_version))
+    if mode == "overwrite":
+        writer = writer.option("overwriteSchema", "true")
+    writer.save(lake.path(target.name))
+    return _check(lake, target, done)
+
+
+@contextmanager
+def _as_transaction(session: "SparkSession", target: Target, account: Account) -> Iterator[None]:
+    """Have the next DML statement of this session carry the account and a transaction id."""
+    settings: dict[str, Any] = {_METADATA: account.to_json()}
+    if target.state is not None:
+        settings |= {_TXN_APP: target.state.table_id, _TXN_VERSION: str(target.next_version)}
+    for key, value in settings.items():
+        session.conf.set(key, value)
+    try:
+        yield
+    finally:
+        for key in settings:
+            session.conf.unset(key)
+
+
+def _check(lake: Lake, target: Target, done: Account) -> Account:
+    """Return the account if the newest commit is the planned one, else raise CommitError."""
+    state = lake.state(target.name)
+    found = state.version if state else NO_VERSION
+    if state is None or state.account != done or found != target.next_version:
+        raise CommitError(
+            f"{target.name}: planned version {target.next_version} by run {done.run_id}, found version {found} "
+            f"by run {state.account.run_id if state and state.account else 'unknown'}; somebody else writes this "
+            "table, or the commit was skipped: run again, after the other writer has ended"
+        )
+    return done

@@ -1,0 +1,161 @@
+"""Expectations: declared checks, evaluated on rows in the pass that prepares a write, or on a whole table.
+
+A row misses a check only where the check is known to be false; nulls are the business of not_null alone.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from medallion.conf import Expectation
+from medallion.step import Check
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+TABLE_RULES = {"unique", "relationships", "sql"}
+_SHOWN = 80  # characters of a found value
+
+
+def row_rules(expectations: Sequence[Expectation]) -> list[Expectation]:
+    """Return those that look at one row."""
+    return [e for e in expectations if e.rule not in TABLE_RULES]
+
+
+def table_rules(expectations: Sequence[Expectation]) -> list[Expectation]:
+    """Return those that need the whole table."""
+    return [e for e in expectations if e.rule in TABLE_RULES]
+
+
+def misses(expectation: Expectation) -> "Column":
+    """Return whether a row misses an expectation; never null."""
+    from pyspark.sql import functions as F
+
+    return F.coalesce(_MISSES[expectation.rule](expectation), F.lit(False))
+
+
+def found(expectation: Expectation, columns: Sequence[str]) -> "Column":
+    """Return what the row has instead, as text of at most 80 characters; ``columns`` are those it may look at."""
+    from pyspark.sql import functions as F
+
+    if expectation.rule == "expression":
+        shown = [
+            F.concat(F.lit(f"{c}="), F.coalesce(F.col(c).cast("string"), F.lit("null")))
+            for c in columns_of(expectation, columns)
+        ]
+        return F.substring(F.concat_ws(", ", *shown), 1, _SHOWN)
+    return F.substring(F.coalesce(F.col(str(expectation.column)).cast("string"), F.lit("null")), 1, _SHOWN)
+
+
+def columns_of(expectation: Expectation, known: Sequence[str]) -> list[str]:
+    """Return the columns that a row expectation looks at; for an expression, its words that name one."""
+    if expectation.rule != "expression":
+        return [str(expectation.column)]
+    without_text = re.sub(r"'[^']*'", "", str(expectation.expression))
+    words = dict.fromkeys(re.findall(r"[a-z_][a-z0-9_]*", without_text))
+    return [word for word in words if word in known]
+
+
+def _range(e: Expectation) -> "Column":
+    from pyspark.sql import functions as F
+
+    value = F.col(str(e.column))
+    below = value < F.lit(e.min) if e.min is not None else F.lit(False)
+    above = value > F.lit(e.max) if e.max is not None else F.lit(False)
+    return below | above
+
+
+def _column(e: Expectation) -> "Column":
+    from pyspark.sql import functions as F
+
+    return F.col(str(e.column))
+
+
+def _expression(e: Expectation) -> "Column":
+    from pyspark.sql import functions as F
+
+    return ~F.expr(str(e.expression))
+
+
+_MISSES: Mapping[str, Callable[[Any], "Column"]] = {
+    "not_null": lambda e: _column(e).isNull(),
+    "accepted_values": lambda e: ~_column(e).isin(list(e.values)),
+    "range": _range,
+    "regex": lambda e: ~_column(e).rlike(e.pattern),
+    "expression": _expression,
+}
+
+
+def judge(expectation: Expectation, failed: int, total: int, example: str | None) -> Check:
+    """Return the verdict: an expectation passes while the share of rows that miss it is within its tolerance.
+
+    Not passing stops a table where severity is fail; and where it is quarantine with a tolerance, since
+    so many bad rows are a bad table.
+    """
+    passed = failed == 0 or (total > 0 and failed / total <= expectation.tolerance)
+    hard = expectation.severity == "fail" or (expectation.severity == "quarantine" and expectation.tolerance > 0)
+    return Check(expectation.label, expectation.severity, failed, total, passed, example, stops=hard and not passed)
+
+
+def check_table(
+    frame: "DataFrame",
+    expectations: Sequence[Expectation],
+    referenced: Callable[[str], "DataFrame"],
+    singular: Callable[[Expectation], "DataFrame"],
+) -> list[Check]:
+    """Judge a whole table by its table rules: one query for unique and relationships, one for each SQL check.
+
+    ``referenced`` returns every row a table ever had, tombstones included, since a reference holds if its
+    key was ever seen; ``singular`` returns the rows that a SQL check finds.
+    """
+    from pyspark.sql import functions as F
+
+    rules = [e for e in expectations if e.rule != "sql"]
+    checks = [_singular(singular(e), e) for e in expectations if e.rule == "sql"]
+    if not rules:
+        return checks
+    measures: list[Column] = []
+    for number, rule in enumerate(rules):
+        if rule.rule == "unique":
+            key = F.struct(*rule.columns)
+            measures += [F.count("*") - F.count_distinct(key), F.count("*"), F.lit(None).cast("string")]
+        else:
+            frame = _referring(frame, rule, referenced(str(rule.to)), f"_known_{number}")
+            value = F.col(str(rule.column))
+            orphan = value.isNotNull() & F.col(f"_known_{number}").isNull()
+            measures += [F.count_if(orphan), F.count(value), F.max(F.when(orphan, value.cast("string")))]
+    row = frame.agg(*measures).first()
+    told = list(row) if row else []
+    for number, rule in enumerate(rules):
+        failed, total, shown = told[3 * number : 3 * number + 3]
+        if failed and rule.rule == "unique":
+            shown = _repeated(frame, rule)
+        checks.append(judge(rule, failed, total, shown))
+    return checks
+
+
+def _referring(frame: "DataFrame", rule: Expectation, referenced: "DataFrame", name: str) -> "DataFrame":
+    """Join in the referenced keys, once each, as a column that is null where there is none."""
+    from pyspark.sql import functions as F
+
+    known = referenced.select(F.col(str(rule.field)).alias(name)).where(F.col(name).isNotNull()).distinct()
+    return frame.join(known, F.col(str(rule.column)) == F.col(name), how="left")
+
+
+def _repeated(frame: "DataFrame", rule: Expectation) -> str | None:
+    """Return a key that stands more than once."""
+    from pyspark.sql import functions as F
+
+    repeated = frame.groupBy(*rule.columns).agg(F.count("*").alias("_rows")).where("_rows > 1")
+    row = repeated.select(F.struct(*rule.columns).cast("string")).first()
+    return row[0] if row else None
+
+
+def _singular(rows: "DataFrame", expectation: Expectation) -> Check:
+    """A SQL check that must return nothing; its rows are counted against themselves, so no tolerance applies."""
+    from pyspark.sql import functions as F
+
+    row = rows.agg(F.count("*"), F.max(F.to_json(F.struct(*rows.columns)))).first()
+    failed, shown = row if row else (0, None)
+    stops = failed > 0 and expectation.severity == "fail"
+    return Check(expectation.label, expectation.severity, failed, failed, failed == 0, shown, stops)

@@ -1,0 +1,144 @@
+"""The gate: a version is judged by its table's expectations, and readers see the last one that passed."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from medallion import commits
+from medallion.conf import Expectation
+from medallion.errors import ConfError, QualityError
+from medallion.expectations import check_table, table_rules
+from medallion.lake import NO_VERSION, Account, State
+from medallion.step import Check, Step
+from medallion.tables import Silver, Table, layer_of, sql_name
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def read_version(session: "SparkSession", state: State, version: int) -> "DataFrame":
+    """Return a table at one version, all columns.
+
+    Where no rows changed since, the newest version is read instead: Delta has that snapshot at hand, while
+    any older one costs it a job to rebuild.
+    """
+    version = state.version if version == state.data and not state.foreign else version
+    return session.read.format("delta").option("versionAsOf", version).load(state.path)
+
+
+def public(table: Table, frame: "DataFrame") -> "DataFrame":
+    """Return what readers see: the declared columns, tombstones hidden."""
+    if isinstance(table, Silver):
+        frame = frame.where("NOT _deleted")
+    return frame.select(*table.columns) if table.columns else frame
+
+
+def select_statement(table: Table, state: State, version: int) -> str:
+    """Return the SELECT behind a table's public name: a version that passed, as readers see it."""
+    columns = ", ".join(f"`{column}`" for column in table.columns) or "*"
+    hidden = " WHERE NOT _deleted" if isinstance(table, Silver) else ""
+    return f"SELECT {columns} FROM delta.`{state.path}` VERSION AS OF {version}{hidden}"
+
+
+def expectations_of(step: Step) -> tuple[Expectation, ...]:
+    """Return the table's expectations as conf declares them."""
+    return step.run.conf.expectations(step.name)
+
+
+def require_passed(step: Step, state: State | None, name: str) -> State:
+    """Return an upstream's state if its newest rows passed their gate; raises QualityError otherwise."""
+    if state is None or state.good == NO_VERSION:
+        raise QualityError(f"{step.name}: waits for {name}, of which no version has passed its gate yet")
+    if state.good != state.data:
+        raise QualityError(
+            f"{step.name}: waits for {name}: version {state.data} did not pass its gate, {state.good} is the last "
+            f"that did; `medallion run {name.split('.')[0]} --table {name}` tells why"
+        )
+    return state
+
+
+def needs_judging(step: Step) -> bool:
+    """Tell whether the table has expectations that only a whole version can answer."""
+    return bool(table_rules(expectations_of(step)))
+
+
+def judge_frame(step: Step, frame: "DataFrame") -> list[Check]:
+    """Judge a table's rows, as readers would see them, by its table rules."""
+    return check_table(
+        frame,
+        table_rules(expectations_of(step)),
+        referenced=lambda name: _referenced(step, name),
+        singular=lambda expectation: _singular(step, expectation, frame),
+    )
+
+
+def judge_version(step: Step, state: State) -> list[Check]:
+    """Judge the newest rows of a table and, where they pass, let readers have them; one commit says so."""
+    checks = judge_frame(step, public(step.table, read_version(step.session, state, state.data)))
+    if state.account is not None and not failed(checks):
+        target = commits.Target(step.name, state, commits.CURATED)
+        commits.note(step.lake, target, step.session, _passed(step, state.account))
+    return checks
+
+
+def _passed(step: Step, account: Account) -> Account:
+    from dataclasses import replace
+
+    return replace(account, run_id=step.run.run_id, good=account.data)
+
+
+def failed(checks: Sequence[Check]) -> list[Check]:
+    """Return the checks that keep a table from advancing."""
+    return [check for check in checks if check.stops]
+
+
+def describe(checks: Sequence[Check]) -> str:
+    """Say which checks failed, on how many rows, with an example each."""
+    told = [
+        f"{c.label}: {c.failed} of {c.total} rows" + (f", e.g. {c.example}" if c.example else "") for c in checks[:5]
+    ]
+    return "; ".join(told)
+
+
+def refusal(name: str, account: Account, failing: Sequence[Check]) -> str:
+    """Say that a committed version did not pass, why, and what readers have instead."""
+    kept = f"version {account.good}" if account.good != NO_VERSION else "nothing: no version has passed yet"
+    return f"{name}: version {account.data} did not pass its gate: {describe(failing)}; readers keep {kept}"
+
+
+def _referenced(step: Step, name: str) -> "DataFrame":
+    """Return all rows a table ever had: of a silver table tombstones too."""
+    state = step.lake.state(name)
+    if state is None:
+        raise QualityError(f"{step.name}: relationships: {name} does not exist yet")
+    return read_version(step.session, state, state.data if name == step.name else state.good)
+
+
+def _singular(step: Step, expectation: Expectation, frame: "DataFrame") -> "DataFrame":
+    """Run a SQL check in which public names stand for good versions, and the table's own for the judged rows."""
+    pipeline, layer, table = step.name.split(".")
+    folder = step.run.conf.project / "jobs" / pipeline / layer / "checks"
+    path = folder / f"{table}.{expectation.name}.sql"
+    try:
+        text = path.read_text().strip().rstrip(";")
+    except OSError:
+        raise ConfError(f"{path}: no such file; wanted the SQL of {step.name}'s check {expectation.name!r}") from None
+    return step.session.sql(_bind(step, text, {step.name: frame}))
+
+
+def _bind(step: Step, text: str, given: Mapping[str, "DataFrame"]) -> str:
+    """Give each public name in a SQL text a temporary view of this session, and return the text with their names."""
+    for name, table in step.run.tables.items():
+        known = sql_name(name)
+        if not re.search(rf"\b{re.escape(known)}\b", text):
+            continue
+        if name in given:
+            frame = given[name]
+        else:
+            state = require_passed(step, step.lake.state(name), name)
+            version = state.data if layer_of(name) == "bronze" else state.good
+            frame = public(table, read_version(step.session, state, version))
+        view = known.replace(".", "__")
+        frame.createOrReplaceTempView(view)
+        text = re.sub(rf"\b{re.escape(known)}\b", view, text)
+    return text

@@ -1,0 +1,192 @@
+"""Where tables are, and what their own history says; read from the Delta log without Spark."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from medallion.conf import Conf
+from medallion.errors import HistoryError
+
+FORMAT = 1  # of the account in a commit's userMetadata
+NO_VERSION = -1
+# Operations that leave a table's rows as they were, whoever ran them.
+HARMLESS = {
+    "OPTIMIZE",
+    "REORG",
+    "VACUUM START",
+    "VACUUM END",
+    "SET TBLPROPERTIES",
+    "CHECKPOINT",
+    "UPGRADE PROTOCOL",
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far an upstream has been consumed: up to a version of a table id, or a landing manifest's number."""
+
+    version: int
+    table_id: str = ""
+    since: int = NO_VERSION  # the version consumed before, exclusive
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a commit says of itself, in its own metadata.
+
+    ``data`` is the last version that changed rows and ``good`` the last one that passed its gate; a
+    commit that changes no rows carries both forward, so the newest commit alone tells where a table is.
+    """
+
+    run_id: str
+    technique: str
+    reason: str
+    fingerprint: str
+    watermark: Mapping[str, Mark] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+    run_date: str | None = None
+    data: int = NO_VERSION
+    good: int = NO_VERSION
+
+    def to_json(self) -> str:
+        """Return the account as it is stored in ``userMetadata``."""
+        return json.dumps({"medallion": FORMAT, **asdict(self)}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | None) -> "Account | None":
+        """Read an account back; None for metadata that is not ours."""
+        try:
+            found = json.loads(text or "")
+        except ValueError:
+            return None
+        if not isinstance(found, dict) or found.pop("medallion", None) != FORMAT:
+            return None
+        marks = {name: Mark(**mark) for name, mark in found.pop("watermark").items()}
+        return cls(watermark=marks, **found)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One entry of a table's history; ``account`` is None for a commit that is not ours."""
+
+    version: int
+    at_ms: int
+    operation: str
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    account: Account | None
+
+
+@dataclass(frozen=True)
+class State:
+    """A table as its log says it stands: its id, newest version, and the newest account.
+
+    ``foreign`` names what somebody else did to its rows after our last commit, if anything.
+    """
+
+    name: str
+    path: str
+    table_id: str
+    version: int
+    account: Account | None
+    foreign: str | None = None
+
+    @property
+    def data(self) -> int:
+        """The last version that changed rows."""
+        return self.account.data if self.account else self.version
+
+    @property
+    def good(self) -> int:
+        """The last version that passed its gate; -1 where none has."""
+        return self.account.good if self.account else NO_VERSION
+
+
+class Lake:
+    """The tables of one pipeline on their storage."""
+
+    def __init__(self, conf: Conf) -> None:
+        self.conf = conf
+
+    def path(self, name: str) -> str:
+        """Return where a table is: ``shop.silver.orders``, or ``shop.quarantine.orders`` beside it."""
+        pipeline, layer, table = name.split(".")
+        if layer == "quarantine":
+            return f"{self.conf.root('silver')}/{pipeline}/_quarantine/{table}"
+        return f"{self.conf.root(layer)}/{pipeline}/{table}"
+
+    def exists(self, name: str) -> bool:
+        """Tell whether a table has been created."""
+        from deltalake import DeltaTable
+
+        return bool(DeltaTable.is_deltatable(self.path(name)))
+
+    def history(self, name: str, limit: int | None = None) -> Iterator[Commit]:
+        """Yield a table's commits, newest first, as far back as its log reaches."""
+        from deltalake import DeltaTable
+
+        for entry in DeltaTable(self.path(name)).history(limit):
+            yield Commit(
+                version=entry["version"],
+                at_ms=entry.get("timestamp", 0),
+                operation=entry.get("operation", ""),
+                parameters=entry.get("operationParameters", {}),
+                metrics=entry.get("operationMetrics", {}),
+                account=Account.from_json(entry.get("userMetadata")),
+            )
+
+    def state(self, name: str) -> State | None:
+        """Return a table's state, or None where it does not exist.
+
+        Raises HistoryError where an append-only table was restored: rows that were acknowledged may be gone.
+        """
+        from deltalake import DeltaTable
+
+        if not self.exists(name):
+            return None
+        delta = DeltaTable(self.path(name))
+        state = State(name, self.path(name), str(delta.metadata().id), delta.version(), None)
+        newest = next(self.history(name, 1), None)
+        if newest is None or newest.account is None:
+            return self._behind_foreign_commits(state)
+        return State(name, state.path, state.table_id, newest.version, newest.account)
+
+    def size(self, name: str) -> int:
+        """Return the bytes of a table's newest version, 0 where it does not exist."""
+        from deltalake import DeltaTable
+
+        if not self.exists(name):
+            return 0
+        files = DeltaTable(self.path(name)).get_add_actions(flatten=True)
+        return sum(files.column("size_bytes").to_pylist())
+
+    def commits_between(self, name: str, after: int, until: int) -> list[Commit]:
+        """Return the commits of versions (after, until], newest first; raise HistoryError if some expired."""
+        reach = self.state(name)
+        newest = reach.version if reach else NO_VERSION
+        found = [c for c in self.history(name, max(newest - after, 1)) if after < c.version <= until]
+        if len(found) != until - after:
+            raise HistoryError(f"{name}: versions {after + 1} to {until} wanted, its log holds {len(found)} of them")
+        return found
+
+    def _behind_foreign_commits(self, state: State) -> State:
+        """Look behind commits that are not ours for the newest account, and tell what they did."""
+        foreign: list[str] = []
+        for commit in self.history(state.name):
+            if commit.account is not None:
+                account = commit.account
+                if foreign and _restored_as_it_was(foreign, account):
+                    foreign = []
+                found = "; ".join(foreign) or None
+                return State(state.name, state.path, state.table_id, state.version, account, found)
+            if commit.operation not in HARMLESS:
+                target = commit.parameters.get("version")
+                suffix = f" to version {target}" if commit.operation == "RESTORE" else ""
+                foreign.append(f"{commit.operation}{suffix} at version {commit.version}")
+        return State(state.name, state.path, state.table_id, state.version, None, "; ".join(foreign) or None)
+
+
+def _restored_as_it_was(foreign: list[str], account: Account) -> bool:
+    """Tell whether the newest foreign commit put the table back to our last data version."""
+    return foreign[0].startswith(f"RESTORE to version {account.data} at")

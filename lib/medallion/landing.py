@@ -1,0 +1,153 @@
+"""Landing: the bytes of each delivery as received, under a manifest that appears last and is numbered.
+
+``<root>/<pipeline>/<source>/manifests/000000000001.json`` names the delivery's files with their sizes
+and sha256. A delivery without its manifest does not exist; numbers follow the order of publication.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from medallion import clock
+from medallion.conf import Conf
+from medallion.errors import LandingError
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """One file of a delivery; ``path`` is relative to the source's landing folder."""
+
+    name: str
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One delivery; ``sha256`` covers the contents of its files, so that equal deliveries can be told."""
+
+    number: int
+    source: str
+    received_at: str
+    sha256: str
+    files: tuple[LandedFile, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Size of all its files."""
+        return sum(file.bytes for file in self.files)
+
+
+class Landing:
+    """The landing folder of one source of a pipeline."""
+
+    def __init__(self, conf: Conf, source: str) -> None:
+        self.source = source
+        self.folder = Path(conf.root("landing"), conf.name, source)
+
+    def deliver(self, files: Iterable[tuple[str, bytes]]) -> Manifest:
+        """Publish files as one delivery and return its manifest; nothing is visible before all of it is durable.
+
+        Raises LandingError for a name that is more than a file name.
+        """
+        delivery = uuid.uuid4().hex
+        inside = self.folder / "files" / delivery
+        inside.mkdir(parents=True)
+        landed = [self._write(inside, name, content) for name, content in files]
+        _sync_folder(inside)
+        digest = sha256("".join(file.sha256 for file in landed).encode()).hexdigest()
+        received_at = clock.now().isoformat()
+        return self._publish(delivery, Manifest(0, self.source, received_at, digest, tuple(landed)))
+
+    def newest(self) -> int:
+        """Return the number of the newest delivery, 0 where there is none."""
+        folder = self.folder / "manifests"
+        return max((int(p.stem) for p in folder.glob("*.json")), default=0) if folder.exists() else 0
+
+    def after(self, number: int) -> list[Manifest]:
+        """Return the deliveries published after a number, in order."""
+        return [self.manifest(n) for n in range(number + 1, self.newest() + 1)]
+
+    def manifest(self, number: int) -> Manifest:
+        """Read one manifest; raises LandingError where it is gone or unreadable."""
+        path = self._manifest_path(number)
+        try:
+            found = json.loads(path.read_text())
+            files = tuple(LandedFile(**file) for file in found.pop("files"))
+            return Manifest(files=files, **found)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise LandingError(f"{path}: found no readable manifest ({error}); wanted delivery {number}") from None
+
+    def contents(self, manifest: Manifest) -> Iterator[tuple[LandedFile, bytes]]:
+        """Yield the delivery's files; raises LandingError where a file differs from what was received."""
+        for file in manifest.files:
+            try:
+                content = (self.folder / file.path).read_bytes()
+            except OSError as error:
+                raise LandingError(f"{file.path} of delivery {manifest.number}: {error.strerror}") from None
+            if sha256(content).hexdigest() != file.sha256:
+                raise LandingError(
+                    f"{self.source}/{file.path}: its bytes differ from manifest {manifest.number}; "
+                    "wanted the file as received: restore it, or deliver it anew"
+                )
+            yield file, content
+
+    def _write(self, folder: Path, name: str, content: bytes) -> LandedFile:
+        if not name or name != os.path.basename(name) or name in {".", ".."} or "\0" in name:
+            raise LandingError(f"{self.source}: found file name {name!r}; wanted a plain name without folders")
+        path = folder / name
+        with path.open("xb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        inside = str(path.relative_to(self.folder))
+        return LandedFile(name, inside, len(content), sha256(content).hexdigest())
+
+    def _publish(self, delivery: str, unnumbered: Manifest) -> Manifest:
+        """Give the delivery the next free number; linking fails where another publisher was faster."""
+        folder = self.folder / "manifests"
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = self.folder / "files" / delivery / ".manifest"
+        number = self.newest()
+        while True:
+            number += 1
+            manifest = replace(unnumbered, number=number)
+            with draft.open("w") as handle:
+                json.dump(asdict(manifest), handle)
+                handle.flush()
+                os.fsync(handle.fileno())
+            try:
+                os.link(draft, self._manifest_path(number))
+            except FileExistsError:
+                continue
+            draft.unlink()
+            _sync_folder(folder)
+            return manifest
+
+    def _manifest_path(self, number: int) -> Path:
+        return self.folder / "manifests" / f"{number:012d}.json"
+
+
+def batches(manifests: Sequence[Manifest], most_bytes: int) -> Iterator[list[Manifest]]:
+    """Gather deliveries, in order, into batches of at most so many bytes; a larger delivery goes alone."""
+    batch: list[Manifest] = []
+    for manifest in manifests:
+        if batch and sum(m.bytes for m in batch) + manifest.bytes > most_bytes:
+            yield batch
+            batch = []
+        batch.append(manifest)
+    if batch:
+        yield batch
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,155 @@
+"""Records of runs and of quality, appended after each run for people to read; nothing is decided from them.
+
+``<ops root>/<pipeline>/runs`` has one row a step of a run, those skipped included;
+``<ops root>/<pipeline>/quality`` one row an expectation and the version it was held against.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from medallion import commits, lock, query
+from medallion.conf import Conf
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from medallion.run import Report
+    from medallion.step import Run
+
+RUNS = {
+    "run_id": "string",
+    "environment": "string",
+    "started_at": "timestamp",  # of the run
+    "run_seconds": "double",
+    "table": "string",
+    "status": "string",  # done, skipped, failed or blocked
+    "technique": "string",
+    "reason": "string",
+    "version": "bigint",
+    "rows": "string",  # JSON: the terms of the step's accounting equation
+    "seconds": "double",
+    "score": "double",  # 0 to 100: the share of rows that missed no expectation
+    "error": "string",
+}
+QUALITY = {
+    "run_id": "string",
+    "started_at": "timestamp",
+    "table": "string",
+    "version": "bigint",
+    "label": "string",
+    "severity": "string",
+    "failed": "bigint",  # rows that missed it
+    "total": "bigint",
+    "passed": "boolean",
+    "example": "string",
+    "score": "double",
+}
+
+
+def record(run: "Run", report: "Report") -> None:
+    """Append what a run did and how its tables fared; waits for another process that records just now."""
+    started_at = datetime.fromisoformat(report.started_at)
+    with lock.writing(_patient(run.conf), f"{run.conf.name}.ops.runs", run.run_id):
+        _append(_path(run.conf, "runs"), RUNS, _steps(report, started_at))
+        _append(_path(run.conf, "quality"), QUALITY, _checks(report, started_at))
+
+
+def last_runs(conf: Conf, limit: int) -> list[dict[str, Any]]:
+    """Return the newest runs, newest first: when, how long, and how many tables ended how."""
+    path = _path(conf, "runs")
+    if not _exists(path):
+        return []
+    counts = ", ".join(
+        f"count(*) FILTER (WHERE status IN ({statuses})) AS {name}"
+        for name, statuses in (
+            ("done", "'done'"),
+            ("skipped", "'skipped'"),
+            ("failed", "'failed', 'blocked'"),
+        )
+    )
+    runs = query.select(
+        path,
+        f"SELECT run_id, environment, started_at, max(run_seconds) AS seconds, {counts} FROM t "
+        f"GROUP BY run_id, environment, started_at ORDER BY started_at DESC, run_id DESC LIMIT {limit}",
+    )
+    return [{**run, "passed": run["failed"] == 0} for run in runs]
+
+
+def _steps(report: "Report", started_at: datetime) -> list[dict[str, Any]]:
+    return [
+        {
+            "run_id": report.run_id,
+            "environment": report.environment,
+            "started_at": started_at,
+            "run_seconds": report.seconds,
+            "table": outcome.table,
+            "status": outcome.status,
+            "technique": outcome.technique,
+            "reason": outcome.reason,
+            "version": outcome.version,
+            "rows": json.dumps(dict(outcome.rows)),
+            "seconds": outcome.seconds,
+            "score": outcome.score,
+            "error": outcome.error,
+        }
+        for outcome in report.outcomes
+    ]
+
+
+def _checks(report: "Report", started_at: datetime) -> list[dict[str, Any]]:
+    return [
+        {
+            "run_id": report.run_id,
+            "started_at": started_at,
+            "table": outcome.table,
+            "version": outcome.version,
+            "label": check.label,
+            "severity": check.severity,
+            "failed": check.failed,
+            "total": check.total,
+            "passed": check.passed,
+            "example": check.example,
+            "score": outcome.score,
+        }
+        for outcome in report.outcomes
+        for check in outcome.checks
+    ]
+
+
+def _append(path: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
+    import pyarrow as pa
+
+    if rows:
+        commits.record(path, pa.Table.from_pylist(list(rows), schema=_schema(columns)))
+
+
+def _schema(columns: Mapping[str, str]) -> "pa.Schema":
+    import pyarrow as pa
+
+    types = {
+        "string": pa.string(),
+        "double": pa.float64(),
+        "bigint": pa.int64(),
+        "boolean": pa.bool_(),
+        "timestamp": pa.timestamp("us", tz="UTC"),
+    }
+    return pa.schema([(name, types[type_]) for name, type_ in columns.items()])
+
+
+def _path(conf: Conf, name: str) -> str:
+    return f"{conf.root('ops')}/{conf.name}/{name}"
+
+
+def _exists(path: str) -> bool:
+    from deltalake import DeltaTable
+
+    return bool(DeltaTable.is_deltatable(path))
+
+
+def _patient(conf: Conf) -> Conf:
+    """Return conf under which a lock is waited for, whatever it says: records are appended within moments."""
+    runtime = conf.platform.runtime.model_copy(update={"on_locked": "wait"})
+    return replace(conf, platform=conf.platform.model_copy(update={"runtime": runtime}))

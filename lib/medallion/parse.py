@@ -1,0 +1,47 @@
+"""Reading text into types without losing or rounding anything: what cannot be read is told, not nulled."""
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+_OFFSET = r"(Z|[+-]\d{2}:?\d{2})$"
+
+
+def exact_decimal(text: Column, precision: int, scale: int) -> Column:
+    """Return text as decimal(precision, scale); null where it is no number, too large or would be rounded."""
+    wide = text.try_cast("decimal(38,12)")
+    narrow = wide.try_cast(f"decimal({precision},{scale})")
+    return F.when(wide == narrow, narrow)
+
+
+def whole_number(text: Column) -> Column:
+    """Return text as bigint; null where it is no whole number or too large."""
+    return F.when(text.rlike(r"^\s*[+-]?\d+\s*$"), text.try_cast("bigint"))
+
+
+def utc_timestamp(text: Column) -> Column:
+    """Return an ISO 8601 text with an offset as a timestamp; null without one, since a zone must not be guessed."""
+    return F.when(text.rlike(_OFFSET), text.try_cast("timestamp"))
+
+
+def iso_date(text: Column) -> Column:
+    """Return an ISO 8601 calendar date (2026-01-31); null for anything else."""
+    return F.when(text.rlike(r"^\d{4}-\d{2}-\d{2}$"), text.try_cast("date"))
+
+
+def blank_to_null(text: Column) -> Column:
+    """Return text trimmed; null where nothing is left."""
+    return F.nullif(F.trim(text), F.lit(""))
+
+
+def unreadable(name: str, text: Column, typed: Column) -> Column:
+    """Return what to tell about a field that was given but could not be read; null where all is well."""
+    found = F.substring(text, 1, 80)
+    return F.when(
+        text.isNotNull() & typed.isNull(),
+        F.concat(F.lit(f"{name}: cannot read '"), found, F.lit("'")),
+    )
+
+
+def problems(*found: Column) -> Column:
+    """Gather what `unreadable` told into the column `_problems` that the engine quarantines rows by."""
+    return F.filter(F.array(*found), lambda problem: problem.isNotNull()).alias("_problems")

@@ -1,0 +1,45 @@
+"""Reads tables without Spark, in milliseconds, for people to look at; nothing is decided from it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from medallion.errors import ConfError, HistoryError
+
+Row = dict[str, Any]
+
+
+def select(path: str, sql: str, version: int | None = None) -> list[Row]:
+    """Return the rows of a SELECT over one table, which it calls ``t``, at a version (None: the newest).
+
+    Deletion vectors are minded. Raises HistoryError where the version's files are gone.
+    """
+    from deltalake import DeltaTable, QueryBuilder
+
+    try:
+        found = QueryBuilder().register("t", DeltaTable(path, version=version)).execute(sql).read_all()
+    except Exception as error:
+        if "Object Store error" not in str(error):
+            raise
+        raise HistoryError(f"{path}: some of its files are gone at version {version}; wanted a later one") from error
+    columns = [found.column(name).to_pylist() for name in found.column_names]
+    return [dict(zip(found.column_names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def columns_at(path: str, version: int) -> list[str]:
+    """Return the names of a table's columns at a version, technical ones included."""
+    from deltalake import DeltaTable
+
+    return [field.name for field in DeltaTable(path, version=version).schema().fields]
+
+
+def chosen(wanted: Sequence[str], known: Sequence[str], name: str) -> list[str]:
+    """Return the wanted columns; raises ConfError for one that the table does not have."""
+    unknown = [column for column in wanted if column not in known]
+    if unknown:
+        raise ConfError(f"{name}: no column {', '.join(unknown)}; wanted some of {', '.join(known)}")
+    return list(wanted)
+
+
+def quoted(columns: Sequence[str]) -> str:
+    """Return column names as SQL, whatever is in them."""
+    return ", ".join('"' + column.replace('"', '""') + '"' for column in columns)

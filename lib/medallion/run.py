@@ -1,0 +1,146 @@
+"""One run: every table of a pipeline in the order of its graph, independent ones side by side."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from typing import Literal
+
+from medallion import bronze, clock, gold, graph, lock, silver
+from medallion.conf import Conf
+from medallion.errors import ConfError, LakehouseError
+from medallion.lake import Lake
+from medallion.landing import Landing
+from medallion.session import Sessions
+from medallion.step import Outcome, Run, Step
+from medallion.tables import Bronze, Silver, Table
+
+log = logging.getLogger(__name__)
+
+Listener = Callable[[Outcome | str], None]  # a table's name when it starts, its outcome when it ends
+
+
+@dataclass
+class Report:
+    """What a run did: an outcome a table, in the order they ended."""
+
+    pipeline: str
+    run_id: str
+    environment: str
+    started_at: str
+    outcomes: list[Outcome] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether every step did what it was to do."""
+        return all(outcome.status in ("done", "skipped") for outcome in self.outcomes)
+
+
+def prepare(conf: Conf) -> Run:
+    """Load and check a pipeline for one run; raises before anything is written if it cannot work."""
+    lock.refuse_shared_storage(conf)
+    return Run(conf, Lake(conf), clock.new_run_id(), clock.run_date(), graph.load(conf))
+
+
+def run_step(run: Run, sessions: Sessions, name: str, *, replay: bool = False) -> Outcome:
+    """Refresh one table and return its outcome; what a person can act on becomes a failed one, not an exception."""
+    from pyspark.errors import PySparkException
+
+    started = time.monotonic()
+    table = run.tables[name]
+    try:
+        with lock.writing(run.conf, name, run.run_id):
+            outcome = _refresh(Step(run, table, sessions.fresh(_input_bytes(run, table))), table, replay=replay)
+    except ConfError:
+        raise
+    except LakehouseError as error:
+        outcome = Outcome(name, "failed", error=str(error))
+    except PySparkException as error:
+        log.debug("%s", name, exc_info=True)
+        outcome = Outcome(name, "failed", error=f"{name}: Spark says: {str(error).splitlines()[0]}")
+    outcome.seconds = round(time.monotonic() - started, 2)
+    _log(outcome)
+    return outcome
+
+
+def run_tables(
+    run: Run,
+    sessions: Sessions,
+    names: Collection[str],
+    *,
+    listen: Listener = lambda _: None,
+    replay: bool = False,
+) -> Report:
+    """Refresh tables in graph order, as many at once as conf allows; what needs a failed one is blocked."""
+    started = time.monotonic()
+    conf = run.conf
+    report = Report(conf.name, run.run_id, conf.environment, clock.now().isoformat(timespec="seconds"))
+    sorter = TopologicalSorter({n: [u for u in run.tables[n].upstream if u in names] for n in names})
+    sorter.prepare()
+    ended: dict[str, Outcome] = {}
+    with ThreadPoolExecutor(conf.platform.runtime.parallel_jobs) as pool:
+        working: dict[Future[Outcome], str] = {}
+        while sorter.is_active():
+            for name in sorter.get_ready():
+                working[pool.submit(_one, run, sessions, name, ended, listen, replay)] = name
+            done, _ = wait(working, return_when=FIRST_COMPLETED)
+            for future in done:
+                name = working.pop(future)
+                ended[name] = future.result()
+                report.outcomes.append(ended[name])
+                listen(ended[name])
+                sorter.done(name)
+    report.seconds = round(time.monotonic() - started, 2)
+    return report
+
+
+def blocked_by(run: Run, name: str, ended: Mapping[str, Outcome]) -> Outcome | None:
+    """Return a blocked outcome where an upstream table failed in this run, else None."""
+    stuck = [up for up in run.tables[name].upstream if up in ended and ended[up].status in ("failed", "blocked")]
+    if not stuck:
+        return None
+    return Outcome(name, "blocked", reason=f"waits for {', '.join(stuck)}")
+
+
+def _one(
+    run: Run, sessions: Sessions, name: str, ended: Mapping[str, Outcome], listen: Listener, replay: bool
+) -> Outcome:
+    stuck = blocked_by(run, name, ended)
+    if stuck:
+        return stuck
+    listen(name)
+    return run_step(run, sessions, name, replay=replay)
+
+
+def _refresh(step: Step, table: Table, *, replay: bool) -> Outcome:
+    if isinstance(table, Bronze):
+        return bronze.ingest(step, table)
+    if isinstance(table, Silver):
+        return silver.refresh(step, table, replay=replay)
+    return gold.refresh(step, table)
+
+
+def _input_bytes(run: Run, table: Table) -> int:
+    """Return the size of all that a step may read: its inputs and its own table, or what landed."""
+    if isinstance(table, Bronze):
+        landing = Landing(run.conf, table.source)
+        return sum(m.bytes for m in landing.after(bronze.consumed(run.lake.state(table.name), table)))
+    return sum(run.lake.size(name) for name in (*table.upstream, table.name))
+
+
+def _log(outcome: Outcome) -> None:
+    rows = " ".join(f"{term}={count}" for term, count in outcome.rows.items())
+    level: Literal[20, 40] = logging.INFO if outcome.status in ("done", "skipped") else logging.ERROR
+    log.log(
+        level,
+        "%s %s %s %s seconds=%s %s",
+        outcome.table,
+        outcome.status,
+        outcome.technique,
+        rows,
+        outcome.seconds,
+        outcome.error or "",
+    )

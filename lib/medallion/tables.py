@@ -1,0 +1,243 @@
+"""What a table is: the facts a job module declares, and the pure function it carries.
+
+One module a table, ``jobs/<pipeline>/<layer>/<table>.py``; its full name follows from its place.
+The engine alone reads and writes: a transform takes DataFrames and returns one.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from medallion.errors import DeclarationError
+
+Transform = Callable[..., Any]  # DataFrames in declared order, parameters by keyword -> DataFrame
+Columns = Mapping[str, tuple[str, str]]  # name -> (Spark type, what it holds)
+
+# What a silver transform carries along from a bronze record, so that each row keeps its origin.
+CARRIED = ("_record_id", "_delivery", "_position")
+RUN_DATE = "run_date"
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Rows of another table that a silver row needs; the engine joins them in and tells who lacks one.
+
+    ``on`` pairs own columns with columns of the looked-up table; a row with a null in one of its own
+    needs no lookup. ``take`` pairs looked-up columns with the names they get. With ``as_of`` (own date,
+    looked-up date) the latest row on or before the own date counts, at most ``within_days`` older.
+    A row that finds nothing waits, and is taken up by itself when the lookup arrives or changes.
+    """
+
+    table: str
+    on: Mapping[str, str]
+    take: Mapping[str, str] = field(default_factory=dict)
+    as_of: tuple[str, str] | None = None
+    within_days: int = 7
+
+
+@dataclass
+class _Declared:
+    """What every kind of table has."""
+
+    columns: Columns = field(kw_only=True)
+    function: Transform | None = field(default=None, init=False)
+    name: str = field(default="", init=False)
+    doc: str = field(default="", init=False)
+
+    def transform(self, function: Transform) -> Transform:
+        """Register the function that makes this table's rows, and return it unchanged for tests."""
+        self.function = function
+        return function
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Full names of the tables that the transform takes, in the order it takes them."""
+        raise NotImplementedError  # each kind answers from its own facts
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """Full names of all tables this one depends on, lookups included."""
+        return self.inputs
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names that the transform takes by keyword: the pipeline's parameters, or ``run_date``."""
+        return _keywords(self.function)
+
+
+@dataclass
+class Bronze(_Declared):
+    """Append-only records of one source, exactly as received; the source stands in the pipeline's conf."""
+
+    source: str
+    columns: Columns = field(default_factory=dict, kw_only=True)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Bronze reads landing, no table."""
+        return ()
+
+
+@dataclass
+class Silver(_Declared):
+    """Curated rows, one a key (scd1): the greatest ``sequence`` wins, ties go to the greatest record id.
+
+    ``reads`` is a bronze table; or a silver table, the parent, whose key ``parent`` names: then rows
+    are replaced per parent, with the parent's winning version. ``deleted`` names a boolean column
+    that turns a row into a tombstone. ``enrich`` adds what needs the lookups' columns.
+    """
+
+    reads: str
+    key: tuple[str, ...]
+    sequence: tuple[str, ...] = ()
+    parent: tuple[str, ...] = ()
+    deleted: str | None = None
+    lookups: tuple[Lookup, ...] = ()
+    history: Literal["scd1"] = "scd1"
+    enrichment: Transform | None = field(default=None, init=False)
+
+    def enrich(self, function: Transform) -> Transform:
+        """Register the function that completes rows once their lookups are joined in."""
+        self.enrichment = function
+        return function
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The one table that rows come from."""
+        return (self.reads,)
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """The table that rows come from, and those looked up."""
+        return (self.reads, *dict.fromkeys(lookup.table for lookup in self.lookups))
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names that transform or enrichment take by keyword."""
+        return tuple(dict.fromkeys((*_keywords(self.function), *_keywords(self.enrichment))))
+
+
+@dataclass
+class Mart(_Declared):
+    """One row a key of the ``driving`` table, with lookups by own column and children by their column.
+
+    ``lookups`` and ``children`` pair a table with the column that meets: the driving table's for a
+    lookup (that table's key is on the other side), the child's for a child. All joins live in marts.
+    """
+
+    driving: str
+    key: tuple[str, ...]
+    lookups: Mapping[str, str] = field(default_factory=dict)
+    children: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Driving table, lookups, children, in declared order."""
+        return (self.driving, *self.lookups, *self.children)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What an aggregate adds up: ``kind`` of one SQL expression over a row, perhaps only ``where`` it holds."""
+
+    kind: Literal["count", "count_distinct", "sum", "min", "max"]
+    of: str = "1"
+    where: str | None = None
+
+    @property
+    def sql(self) -> str:
+        """The measure as a SQL aggregate."""
+        call = f"count(distinct {self.of})" if self.kind == "count_distinct" else f"{self.kind}({self.of})"
+        return f"{call} filter (where {self.where})" if self.where else call
+
+
+@dataclass
+class Aggregate(_Declared):
+    """Measures by dimensions over exactly one table; one row a combination of dimensions, nulls kept.
+
+    Dimensions are SQL expressions over a row of ``reads``; ``where`` keeps only some of its rows.
+    """
+
+    reads: str
+    dimensions: Mapping[str, str]
+    measures: Mapping[str, Measure]
+    where: str | None = None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The dimensions are the key."""
+        return tuple(self.dimensions)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The one table that is added up."""
+        return (self.reads,)
+
+
+@dataclass
+class Derived(_Declared):
+    """A function over small gold tables: ratios, growth, ranks, running totals, pairs.
+
+    ``partition`` names the columns within which its windows stay, where they stay within any.
+    """
+
+    reads: tuple[str, ...]
+    key: tuple[str, ...]
+    partition: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The tables it is derived from, in declared order."""
+        return self.reads
+
+
+Gold = Mart | Aggregate | Derived
+Table = Bronze | Silver | Mart | Aggregate | Derived
+
+
+def layer_of(name: str) -> str:
+    """Return the layer in a full name: ``silver`` of ``shop.silver.orders``."""
+    return name.split(".")[1]
+
+
+def sql_name(name: str) -> str:
+    """Return the name a table has in Spark SQL: ``shop_silver.orders`` for ``shop.silver.orders``."""
+    pipeline, layer, table = name.split(".")
+    return f"{pipeline}_{layer}.{table}"
+
+
+def check_declaration(table: Table) -> None:
+    """Raise DeclarationError where a table's facts and its function do not fit each other."""
+    if isinstance(table, Bronze):
+        return
+    if not isinstance(table, Aggregate) and table.function is None:
+        raise DeclarationError(f"{table.name}: no function; wanted one below @table.transform")
+    if not table.key:
+        raise DeclarationError(f"{table.name}: no key; wanted the columns that make a row unique")
+    if table.function is not None:
+        taken = len(_positional(table.function))
+        if taken != len(table.inputs):
+            raise DeclarationError(
+                f"{table.name}: its function takes {taken} tables, but {len(table.inputs)} are declared "
+                f"({', '.join(table.inputs)}); declare what it reads, in the order it takes them"
+            )
+    missing = [column for column in table.key if column not in table.columns]
+    if isinstance(table, Aggregate):
+        missing += [name for name in table.measures if name not in table.columns]
+    if missing:
+        raise DeclarationError(f"{table.name}: {missing} not among its columns {list(table.columns)}")
+    if isinstance(table, Silver) and layer_of(table.reads) == "silver" and not table.parent:
+        raise DeclarationError(f"{table.name}: reads {table.reads}; wanted parent=, the parent's key in its rows")
+
+
+def _positional(function: Transform) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [name for name, p in inspect.signature(function).parameters.items() if p.kind in kinds]
+
+
+def _keywords(function: Transform | None) -> tuple[str, ...]:
+    if function is None:
+        return ()
+    parameters = inspect.signature(function).parameters.items()
+    return tuple(name for name, p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)

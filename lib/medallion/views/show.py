@@ -1,0 +1,133 @@
+"""Rows of a table: as its readers see them, or as they were at any version."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from medallion import query
+from medallion.conf import Conf
+from medallion.errors import ConfError, QualityError
+from medallion.lake import NO_VERSION, Lake, State
+from medallion.views import names
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_CELL = 40  # characters of a value that a table shows where columns were not asked for by name
+_RAW = ("bronze", "quarantine")  # layers whose technical columns are for readers too
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of one version of a table; ``good`` says whether it is the one that readers see."""
+
+    table: str
+    version: int
+    good: bool
+    columns: list[str]
+    rows: list[query.Row]
+    total: int
+    asked: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        known = ("table", "version", "good", "total", "columns", "rows")
+        return {name: getattr(self, name) for name in known}
+
+    def render(self, console: "Console") -> None:
+        """Print the rows as a table, with as many columns as the console is wide."""
+        _render(self, console)
+
+
+def of(conf: Conf, name: str, *, version: int | None = None, limit: int = 20, columns: Sequence[str] = ()) -> Rows:
+    """Return at most ``limit`` rows of a version; None: of the last that passed its gate.
+
+    Tombstones are hidden, and technical columns too, unless asked for by name.
+    """
+    state = names.existing(conf, name)
+    at = _version(Lake(conf), state, version)
+    known = query.columns_at(state.path, at)
+    raw = name.split(".")[1] in _RAW
+    public = [c for c in known if raw or not c.startswith("_")]
+    shown = query.chosen(columns, known, name) or sorted(public, key=lambda c: c.startswith("_"))
+    alive = "WHERE NOT _deleted" if "_deleted" in known else ""
+    order = ["_delivery", "_landing_file", "_position"] if raw else public[:2]
+    ordered = query.quoted([column for column in order if column in known])
+    rows = query.select(state.path, f"SELECT {query.quoted(shown)} FROM t {alive} ORDER BY {ordered} LIMIT {limit}", at)
+    total = query.select(state.path, f"SELECT count(*) AS rows FROM t {alive}", at)[0]["rows"]
+    return Rows(name, at, at == state.good, shown, rows, total, asked=bool(columns))
+
+
+def _version(lake: Lake, state: State, version: int | None) -> int:
+    if version is None:
+        if state.good == NO_VERSION:
+            raise QualityError(
+                f"{state.name}: no version passed its gate yet; --version {state.version} shows the newest"
+            )
+        return state.good
+    oldest = min(commit.version for commit in lake.history(state.name))
+    if not oldest <= version <= state.version:
+        raise ConfError(f"{state.name}: no version {version}; wanted one from {oldest} to {state.version}")
+    return version
+
+
+def _render(found: Rows, console: "Console") -> None:
+    from rich.table import Table
+
+    shown = found.columns if found.asked else _fitting(found, console.width)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in shown:
+        is_number = any(_is_number(row[column]) for row in found.rows)
+        table.add_column(column, justify="right" if is_number else "left", no_wrap=not found.asked, overflow="fold")
+    for row in found.rows:
+        table.add_row(*[_cell(row[column], None if found.asked else _CELL) for column in shown])
+    console.print(table)
+    version = f"version {found.version}, {'as readers see it' if found.good else 'not the one readers see'}"
+    console.print(f"\n{found.table}, {version}: {len(found.rows)} of {found.total:,} rows", style="dim")
+    hidden = [column for column in found.columns if column not in shown]
+    if hidden:
+        console.print(f"not shown: {', '.join(hidden)} (--columns a,b or --json shows them)", style="dim")
+
+
+def _fitting(found: Rows, width: int) -> list[str]:
+    """Return the leading columns, of those that hold anything, that fit side by side; at least one."""
+    shown: list[str] = []
+    taken = 0
+    filled = [c for c in found.columns if not found.rows or any(row[c] is not None for row in found.rows)]
+    for column in filled or found.columns:
+        cells = [len(_cell(row[column], _CELL)) for row in found.rows]
+        taken += max([len(column), *cells]) + 2
+        if shown and taken > width:
+            return shown
+        shown.append(column)
+    return shown
+
+
+def _is_number(value: object) -> bool:
+    from decimal import Decimal
+
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _cell(value: object, most: int | None) -> str:
+    """Return a value as one line of text that rich does not read as markup."""
+    from rich.markup import escape
+
+    text = "null" if value is None else _text(value)
+    text = " ".join(text.split())
+    if most is not None and len(text) > most:
+        text = text[: most - 3] + "..."
+    return escape(text)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dt.datetime):
+        return value.isoformat(" ", timespec="seconds").replace("+00:00", "Z")
+    if isinstance(value, Mapping):
+        value = list(value.items())
+    if isinstance(value, list) and value and isinstance(value[0], tuple):  # a struct or a map
+        return ", ".join(f"{key}={_text(inner)}" for key, inner in value if inner is not None)
+    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        return "; ".join(" ".join(_text(inner) for inner in one.values() if inner is not None) for one in value)
+    return ", ".join(map(_text, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,87 @@
+"""Runs that a person starts: with progress while they last, a record of them, and a report at the end."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from medallion import graph, ops, report, run
+from medallion.conf import Conf
+from medallion.errors import ConfError
+from medallion.output import console, tell
+from medallion.progress import Progress
+from medallion.session import Sessions
+from medallion.step import Run
+from medallion.tables import Silver
+from medallion.views import names, status
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is in quarantine and waits, by table: what a replay would judge again."""
+
+    tables: dict[str, dict[str, int]]
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {"dry_run": True, **asdict(self)}
+
+    def render(self, out: "Console") -> None:
+        """Print a line a table."""
+        for name, held in self.tables.items():
+            out.print(f"{name}: {held['quarantined']:,} quarantined, {held['waiting']:,} waiting")
+        out.print("these would be judged again; nothing was written" if self.tables else "nothing to judge again")
+
+
+def refresh(conf: Conf, overrides: Sequence[str], *, layer: str | None, table: str | None, json: bool) -> int:
+    """Refresh tables and report; return the exit code."""
+    prepared = run.prepare(conf)
+    chosen = graph.select(prepared.tables, layer=layer, table=table)
+    if not chosen:
+        raise ConfError(f"layer: pipeline {conf.name} has no table in {layer}")
+    return _execute(prepared, chosen, overrides, json=json)
+
+
+def replay(conf: Conf, overrides: Sequence[str], *, table: str | None, json: bool) -> int:
+    """Judge again what is in quarantine or waits, refresh what depends on it; return the exit code."""
+    prepared = run.prepare(conf)
+    chosen = graph.select(prepared.tables, layer="silver" if table is None else None, table=table)
+    wrong = [name for name in chosen if not isinstance(prepared.tables[name], Silver)]
+    if wrong:
+        raise ConfError(f"table: found {wrong[0]}; wanted a silver table, since only these have a quarantine")
+    held = {name: status.rejected(prepared.lake, names.quarantine_of(name)) for name in chosen}
+    found = Held({name: counts for name, counts in held.items() if any(counts.values())})
+    if conf.platform.runtime.dry_run or not found.tables:
+        tell(found.facts(), found.render, json=json)
+        return 0
+    return _execute(prepared, _with_downstream(prepared, chosen), overrides, json=json, replay=True)
+
+
+def _with_downstream(prepared: Run, chosen: Collection[str]) -> list[str]:
+    """Return the chosen tables and all that depends on them, in graph order."""
+    found = set(chosen)
+    for name, table in prepared.tables.items():
+        if found.intersection(table.upstream):
+            found.add(name)
+    return [name for name in prepared.tables if name in found]
+
+
+def _execute(
+    prepared: Run, chosen: Sequence[str], overrides: Sequence[str], *, json: bool, replay: bool = False
+) -> int:
+    sessions = Sessions(prepared.conf)
+    try:
+        with Progress(console(stderr=True), len(chosen)) as progress:
+            sessions.start()
+            done = run.run_tables(prepared, sessions, chosen, listen=progress, replay=replay)
+        ops.record(prepared, done)
+        facts = {
+            **report.as_json(done),
+            "quarantine": [asdict(r) for r in report.quarantine_reasons(prepared)],
+        }
+        tell(facts, lambda out: report.render(done, prepared, out, overrides=overrides), json=json)
+        return 0 if done.passed else 1
+    finally:
+        sessions.stop()
