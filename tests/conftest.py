@@ -1,0 +1,119 @@
+"""One Spark for the whole test run, and lakes of a few rows on temporary folders."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from medallion import conf as conf_door
+from medallion import gate, run
+from medallion.conf import Conf
+from medallion.landing import Landing, Manifest
+from medallion.run import Report
+from medallion.session import Sessions
+
+PROJECT = Path(__file__).resolve().parents[1]
+LAYERS = ("landing", "bronze", "silver", "gold", "ops")
+
+
+@pytest.fixture(scope="session")
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sessions]:
+    """The one Spark of the test run: local[2], small shuffles, Delta, as a run would start it."""
+    overrides = [
+        "spark.master=local[2]",
+        "spark.conf.spark.sql.shuffle.partitions=2",
+        "runtime.parallel_jobs=2",
+    ]
+    started = Sessions(conf_door.load("shop", overrides, PROJECT))
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def spark(sessions: Sessions) -> SparkSession:
+    return sessions.start()
+
+
+@dataclass
+class Lakehouse:
+    """A pipeline on a temporary folder: deliver to it, run it, look at it."""
+
+    conf: Conf
+    sessions: Sessions
+
+    def deliver(self, source: str, *contents: str | bytes | Mapping[str, Any], ending: str = "json") -> Manifest:
+        """Publish contents as one delivery of files; mappings become JSON."""
+        files = []
+        for number, content in enumerate(contents):
+            text = json.dumps(content) if isinstance(content, Mapping) else content
+            files.append((f"{number:06d}.{ending}", text.encode() if isinstance(text, str) else text))
+        return Landing(self.conf, source).deliver(files)
+
+    def run(self, *names: str, replay: bool = False) -> Report:
+        """Run the pipeline, or only the named tables."""
+        running = run.prepare(self.conf)
+        return run.run_tables(running, self.sessions, names or list(running.tables), replay=replay)
+
+    def rows(self, name: str, *columns: str) -> DataFrame:
+        """Return a table as readers see it: its last good version, tombstones hidden."""
+        running = run.prepare(self.conf)
+        state = running.lake.state(name)
+        assert state is not None
+        table = running.tables[name]
+        frame = gate.public(table, gate.read_version(self.sessions.start(), state, state.good))
+        return frame.select(*columns) if columns else frame
+
+    def stored(self, name: str) -> DataFrame:
+        """Return all a table stores at its newest version: tombstones and technical columns too."""
+        return self.sessions.start().read.format("delta").load(run.prepare(self.conf).lake.path(name))
+
+    def versions(self) -> dict[str, int]:
+        """Return the newest version of every table there is."""
+        running = run.prepare(self.conf)
+        states = {name: running.lake.state(name) for name in running.tables}
+        return {name: state.version for name, state in states.items() if state is not None}
+
+    def with_overrides(self, *overrides: str) -> "Lakehouse":
+        """Return the same lake under other conf."""
+        roots = [f"storage.{layer}.root={self.conf.root(layer)}" for layer in LAYERS]
+        conf = conf_door.load(self.conf.name, [*roots, *overrides], self.conf.project)
+        return Lakehouse(conf, self.sessions)
+
+
+@pytest.fixture
+def lakehouse(tmp_path: Path, sessions: Sessions) -> Callable[..., Lakehouse]:
+    """Return a factory of lakes for a pipeline of this project: ``lakehouse("shop", "parameters.zone=UTC")``."""
+
+    def make(pipeline: str, *overrides: str, project: Path = PROJECT, at: str = "lake") -> Lakehouse:
+        roots = [f"storage.{layer}.root={tmp_path / at / layer}" for layer in LAYERS]
+        return Lakehouse(conf_door.load(pipeline, [*roots, *overrides], project), sessions)
+
+    return make
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, lakehouse: Callable[..., Lakehouse]) -> Callable[..., Lakehouse]:
+    """Return a factory of whole scratch projects: table modules by ``layer/table.py``, and a pipeline's conf.
+
+    The pipeline's name must be one of its own for each test, since Python imports a module once.
+    """
+
+    def make(pipeline: str, modules: Mapping[str, str], conf: str, overrides: Sequence[str] = ()) -> Lakehouse:
+        project = tmp_path / "project"
+        shutil.copytree(PROJECT / "conf" / "platform", project / "conf" / "platform", dirs_exist_ok=True)
+        shutil.copytree(PROJECT / "conf" / "spark", project / "conf" / "spark", dirs_exist_ok=True)
+        (project / "conf" / "pipelines").mkdir(parents=True, exist_ok=True)
+        (project / "conf" / "pipelines" / f"{pipeline}.yaml").write_text(conf)
+        for place, source in modules.items():
+            path = project / "jobs" / pipeline / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(source)
+        return lakehouse(pipeline, *overrides, project=project)
+
+    return make
