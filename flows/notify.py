@@ -1,0 +1,39 @@
+"""Tell people how a flow run ended, by the webhook that the platform's conf refers to."""
+
+import logging
+from typing import Any, Literal
+
+import httpx
+from prefect.client.schemas.objects import State
+
+from medallion import conf
+from medallion.errors import ConfError
+
+log = logging.getLogger(__name__)
+
+
+def notify(occasion: Literal["on_failure", "on_completion"], flow_run: Any, state: State[Any]) -> None:
+    """Post what happened as JSON; where conf names nobody, nobody is told.
+
+    A webhook that cannot be reached is logged without its address, which may be a secret.
+    """
+    parameters = flow_run.parameters
+    try:
+        platform = conf.load(parameters["pipeline"], parameters.get("overrides") or []).platform
+    except ConfError as error:  # without conf there is nobody to tell; the run itself failed of the same
+        log.warning("%s: not told, since conf cannot be used: %s", occasion, error)
+        return
+    webhook = getattr(platform.notifications, occasion)
+    if webhook is None:
+        return
+    message = {
+        "pipeline": parameters["pipeline"],
+        "flow_run": flow_run.name,
+        "flow_run_id": str(flow_run.id),
+        "state": state.name,
+        "message": state.message,
+    }
+    try:
+        httpx.post(webhook.reveal(), json=message, timeout=10).raise_for_status()
+    except httpx.HTTPError as error:
+        log.warning("%s: could not be told: %s", occasion, type(error).__name__)

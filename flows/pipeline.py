@@ -1,0 +1,171 @@
+"""A pipeline as a Prefect flow, made from the same graph as every other way to run it.
+
+One task a table, one a gate; independent tables side by side, each with a session of its own. Retries
+stand where the outside is touched, at landing and bronze. Works with no server running.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from typing import Any
+
+from prefect import Flow, flow, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.exceptions import UnfinishedRun
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.notify import notify
+from medallion import clock, conf, graph, ops, report, run
+from medallion.errors import LakehouseError, QualityError
+from medallion.run import Listener, Report
+from medallion.session import Sessions
+from medallion.step import Outcome, Run
+from medallion.tables import Bronze
+
+Futures = Mapping[str, PrefectFuture[Outcome]]
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a process may lend to the flows it runs: a Spark that is up already, and somebody who listens."""
+
+    sessions: Sessions
+    listen: Listener = lambda _: None
+
+
+_host: ContextVar[Host | None] = ContextVar("host", default=None)
+
+
+class RunFailedError(LakehouseError):
+    """A flow run in which a step failed or a gate did not open; the artifacts say which."""
+
+
+@contextmanager
+def hosted(host: Host) -> Iterator[None]:
+    """Have flows that are called within use the host's Spark, and leave it running."""
+    token = _host.set(host)
+    try:
+        yield
+    finally:
+        _host.reset(token)
+
+
+def tell_failure(flow: Flow[..., Any], flow_run: Any, state: State[Any]) -> None:
+    """Tell whoever conf names that a flow run failed or crashed."""
+    notify("on_failure", flow_run, state)
+
+
+def tell_completion(flow: Flow[..., Any], flow_run: Any, state: State[Any]) -> None:
+    """Tell whoever conf names that a flow run ended well."""
+    notify("on_completion", flow_run, state)
+
+
+@flow(
+    name="pipeline",
+    flow_run_name="{pipeline}",
+    task_runner=ThreadPoolTaskRunner(),  # type: ignore[arg-type]
+    validate_parameters=False,  # conf checks them, with better words
+    on_failure=[tell_failure],
+    on_crashed=[tell_failure],
+    on_completion=[tell_completion],
+)
+def refresh(
+    pipeline: str, overrides: list[str] | None = None, layer: str | None = None, table: str | None = None
+) -> Report:
+    """Refresh a pipeline, a layer or a table of it, and return what was done.
+
+    Raises:
+        ConfError: Conf or parameters that cannot be used; nothing was written.
+        RunFailedError: A step failed or a gate did not open; what does not depend on it went on.
+    """
+    loaded = conf.load(pipeline, overrides or [])
+    prepared = run.prepare(loaded)
+    names = graph.select(prepared.tables, layer=layer, table=table)
+    lent = _host.get()
+    host = lent or Host(Sessions(loaded))
+    try:
+        told = _run(prepared, host, names)
+    finally:
+        if lent is None:
+            host.sessions.stop()
+    ops.record(prepared, told)
+    _publish(told)
+    if not told.passed:
+        raise RunFailedError("; ".join(outcome.error for outcome in told.outcomes if outcome.error))
+    return told
+
+
+def _run(prepared: Run, host: Host, names: Sequence[str]) -> Report:
+    """Run the tasks of these tables and gather their outcomes."""
+    started_at = clock.now()
+    slots = BoundedSemaphore(prepared.conf.platform.runtime.parallel_jobs)
+    futures: dict[str, PrefectFuture[Outcome]] = {}
+    for name in names:  # upstream first, so that what a table waits for is known
+        futures[name] = _submit(prepared, host, name, futures, slots)
+    outcomes = [_outcome(name, future) for name, future in futures.items()]
+    return Report(
+        prepared.conf.name,
+        prepared.run_id,
+        prepared.conf.environment,
+        started_at.isoformat(timespec="seconds"),
+        outcomes,
+        round((clock.now() - started_at).total_seconds(), 2),
+    )
+
+
+def _submit(prepared: Run, host: Host, name: str, futures: Futures, slots: BoundedSemaphore) -> PrefectFuture[Outcome]:
+    """Submit a table's task and its gate's, behind the gates of what it reads; the gate's future counts."""
+    runtime = prepared.conf.platform.runtime
+    touches_outside = isinstance(prepared.tables[name], Bronze)
+    upstream = [futures[up] for up in prepared.tables[name].upstream if up in futures]
+
+    @task(
+        name=name,
+        task_run_name=name,
+        retries=runtime.retries if touches_outside else 0,
+        retry_delay_seconds=runtime.retry_delay_seconds,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+    def table_task() -> Outcome:
+        with slots:
+            host.listen(name)
+            outcome = run.run_step(prepared, host.sessions, name)
+        host.listen(outcome)
+        if outcome.status == "failed" and not outcome.checks:
+            raise LakehouseError(str(outcome.error))
+        return outcome
+
+    @task(name=f"gate {name}", task_run_name=f"gate {name}", cache_policy=NO_CACHE, persist_result=False)
+    def gate_task(outcome: Outcome) -> Outcome:
+        if outcome.status == "failed":
+            raise QualityError(str(outcome.error))
+        return outcome
+
+    done = table_task.submit(wait_for=upstream)  # type: ignore[call-overload]  # its overloads forget this one
+    return gate_task.submit(done)
+
+
+def _outcome(name: str, future: PrefectFuture[Outcome]) -> Outcome:
+    """Wait for a table's gate and return the outcome, or what stands for one where a task failed or never ran."""
+    try:
+        found: Any = future.result(raise_on_failure=False)
+    except UnfinishedRun:  # its upstream failed, so it was never begun
+        return Outcome(name, "blocked", reason="waits for an upstream that failed")
+    return found if isinstance(found, Outcome) else Outcome(name, "failed", error=str(found))
+
+
+def _publish(told: Report) -> None:
+    """Leave the result and the quality as artifacts of the flow run."""
+    facts = report.as_json(told)
+    key = told.pipeline.replace("_", "-")
+    create_markdown_artifact(report.as_markdown(told), key=f"{key}-report", description=f"Run {told.run_id}")
+    quality = facts["expectations"]["results"] or [{"table": "-", "label": "no expectation was evaluated"}]
+    create_table_artifact(quality, key=f"{key}-quality", description=f"Expectations of flow run {flow_run.name}")
+    create_table_artifact(facts["tables"], key=f"{key}-tables", description=f"Tables of run {told.run_id}")
