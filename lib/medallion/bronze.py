@@ -184,7 +184,7 @@ def _unreadable(source: Source) -> "Column":
     found = F.col("problem")
     if source.format != "json":
         return found
-    is_object = F.try_parse_json("payload").isNotNull() & F.trim("payload").startswith("{")
+    is_object = F.try_parse_json("payload").isNotNull() & F.col("payload").rlike(r"^\s*\{")
     return F.coalesce(found, F.when(~is_object, F.lit("not a JSON object")))
 
 

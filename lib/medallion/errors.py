@@ -1,6 +1,10 @@
 """Errors a person can act on: where, found, wanted, what to do."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from medallion.step import Check
 
 EXAMPLES = 5
 
@@ -26,7 +30,14 @@ class ContractError(LakehouseError):
 
 
 class QualityError(LakehouseError):
-    """Expectations of severity fail that were not met; the table keeps its last good version."""
+    """Expectations of severity fail that were not met; the table keeps its last good version.
+
+    ``checks`` are the results that were known by then.
+    """
+
+    def __init__(self, message: str, checks: "Iterable[Check]" = ()) -> None:
+        super().__init__(message)
+        self.checks = list(checks)
 
 
 class LockedError(LakehouseError):

@@ -10,6 +10,7 @@ import builtins
 import hashlib
 import inspect
 import json
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
@@ -20,6 +21,7 @@ from medallion.conf import Expectation
 from medallion.tables import Silver, Table
 
 _NOT_FACTS = {"columns", "function", "enrichment", "name", "doc"}
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _OURS = ("jobs", "medallion", "__main__")
 
 
@@ -77,8 +79,8 @@ def _reach(function: Callable[..., Any], found: dict[str, str]) -> None:
     for name, value in _names(tree, function):
         if inspect.isfunction(inspect.unwrap(value)) and _is_ours(value):
             _reach(inspect.unwrap(value), found)
-        elif isinstance(value, str | int | float | bool | tuple | list | dict | frozenset):
-            found[f"{place}:{name}"] = repr(value)
+        elif not callable(value) and not isinstance(value, ModuleType):
+            found[f"{place}:{name}"] = _told(value)
 
 
 def _names(tree: ast.AST, function: Callable[..., Any]) -> list[tuple[str, Any]]:
@@ -93,6 +95,17 @@ def _names(tree: ast.AST, function: Callable[..., Any]) -> list[tuple[str, Any]]
             if isinstance(module, ModuleType) and _is_ours(module):
                 found[f"{node.value.id}.{node.attr}"] = getattr(module, node.attr, None)
     return [(name, value) for name, value in found.items() if value is not function]
+
+
+def _told(value: Any) -> str:
+    """Return a constant as text that is the same in every process: sets in order, no addresses."""
+    if isinstance(value, Mapping):
+        return str([(_told(key), _told(item)) for key, item in value.items()])
+    if isinstance(value, set | frozenset):
+        return str(sorted(_told(item) for item in value))
+    if isinstance(value, list | tuple):
+        return str([_told(item) for item in value])
+    return _ADDRESS.sub("", repr(value))
 
 
 def _is_ours(value: Any) -> bool:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from medallion import commits
 from medallion.conf import Expectation
-from medallion.errors import ConfError, QualityError
+from medallion.errors import QualityError
 from medallion.expectations import check_table, table_rules
+from medallion.graph import check_sql, named_in
 from medallion.lake import NO_VERSION, Account, State
 from medallion.step import Check, Step
 from medallion.tables import Silver, Table, layer_of, sql_name
@@ -55,6 +56,17 @@ def require_passed(step: Step, state: State | None, name: str) -> State:
             f"that did; `medallion run {name.split('.')[0]} --table {name}` tells why"
         )
     return state
+
+
+def require_one_cut(step: Step, upstream: Mapping[str, State]) -> None:
+    """Raise QualityError where one upstream has not yet taken in what another one says: their rows would not fit."""
+    for name, state in upstream.items():
+        for source, mark in state.account.watermark.items() if state.account else ():
+            if source in upstream and mark.version != upstream[source].good:
+                raise QualityError(
+                    f"{step.name}: waits for {name}, which has taken in {source} up to version {mark.version}, "
+                    f"while {upstream[source].good} is there; run {name} first, or the whole pipeline"
+                )
 
 
 def needs_judging(step: Step) -> bool:
@@ -116,22 +128,14 @@ def _referenced(step: Step, name: str) -> "DataFrame":
 
 def _singular(step: Step, expectation: Expectation, frame: "DataFrame") -> "DataFrame":
     """Run a SQL check in which public names stand for good versions, and the table's own for the judged rows."""
-    pipeline, layer, table = step.name.split(".")
-    folder = step.run.conf.project / "jobs" / pipeline / layer / "checks"
-    path = folder / f"{table}.{expectation.name}.sql"
-    try:
-        text = path.read_text().strip().rstrip(";")
-    except OSError:
-        raise ConfError(f"{path}: no such file; wanted the SQL of {step.name}'s check {expectation.name!r}") from None
+    text = check_sql(step.run.conf, step.name, expectation)
     return step.session.sql(_bind(step, text, {step.name: frame}))
 
 
 def _bind(step: Step, text: str, given: Mapping[str, "DataFrame"]) -> str:
     """Give each public name in a SQL text a temporary view of this session, and return the text with their names."""
-    for name, table in step.run.tables.items():
-        known = sql_name(name)
-        if not re.search(rf"\b{re.escape(known)}\b", text):
-            continue
+    for name in named_in(text, step.run.tables):
+        table, known = step.run.tables[name], sql_name(name)
         if name in given:
             frame = given[name]
         else:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def refresh(step: Step, table: Gold) -> Outcome:
     """Bring a gold table to its upstream's good versions; raises QualityError where an upstream did not pass."""
     upstream = {name: gate.require_passed(step, step.lake.state(name), name) for name in table.upstream}
+    gate.require_one_cut(step, upstream)
     planned = plan(step.run, table, upstream)
     if planned.technique == "skip":
         version = planned.state.version if planned.state else None
@@ -67,7 +68,7 @@ def _commit(step: Step, table: Gold, planned: Plan, rows: "DataFrame") -> Outcom
     read, missing, checks = _check_rows(step, rows)
     failing = gate.failed(checks)
     if failing:
-        raise QualityError(f"{table.name}: stopped before the commit: {gate.describe(failing)}")
+        raise QualityError(f"{table.name}: stopped before the commit: {gate.describe(failing)}", checks)
     if gate.needs_judging(step):
         checks += gate.judge_frame(step, rows)
     failing = gate.failed(checks)

@@ -2,14 +2,15 @@
 
 import ast
 import importlib
+import re
 import sys
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from medallion.conf import Conf
+from medallion.conf import Conf, Expectation
 from medallion.errors import ConfError, DeclarationError, GraphError, some
-from medallion.tables import RUN_DATE, Bronze, Table, check_declaration, layer_of
+from medallion.tables import CARRIED, RUN_DATE, Bronze, Silver, Table, check_declaration, layer_of, sql_name
 
 LAYERS = ("bronze", "silver", "gold")
 # What a transform would use to read something that it does not declare.
@@ -33,11 +34,15 @@ def load(conf: Conf) -> dict[str, Table]:
     if not tables:
         raise GraphError(f"{folder}: found no table module; wanted jobs/{conf.name}/<layer>/<table>.py")
     _check_conf(conf, tables)
-    return {name: tables[name] for name in order(tables)}
+    ordered = {name: tables[name] for name in order(conf, tables)}
+    for table in ordered.values():
+        if isinstance(table, Silver):
+            _check_silver(table, ordered)
+    return ordered
 
 
-def order(tables: Mapping[str, Table]) -> list[str]:
-    """Return the names so that every table comes after what it reads; raises GraphError for cycles and unknowns."""
+def order(conf: Conf, tables: Mapping[str, Table]) -> list[str]:
+    """Return the names so that every table comes after what it waits for; raises GraphError for cycles and unknowns."""
     for table in tables.values():
         unknown = [name for name in table.upstream if name not in tables]
         if unknown:
@@ -46,9 +51,36 @@ def order(tables: Mapping[str, Table]) -> list[str]:
         if upwards:
             raise GraphError(f"{table.name}: reads {some(upwards)}; data goes from bronze to silver to gold only")
     try:
-        return list(TopologicalSorter({name: table.upstream for name, table in tables.items()}).static_order())
+        return list(TopologicalSorter({name: before(conf, tables, name) for name in tables}).static_order())
     except CycleError as error:
-        raise GraphError(f"tables that read each other: {' -> '.join(error.args[1])}") from None
+        raise GraphError(f"tables that wait for each other: {' -> '.join(error.args[1])}") from None
+
+
+def before(conf: Conf, tables: Mapping[str, Table], name: str) -> list[str]:
+    """Return what a run refreshes before a table: what it reads, and what its expectations look at."""
+    waits_for = list(tables[name].upstream)
+    for expectation in conf.expectations(name):
+        if expectation.rule == "relationships" and expectation.to != name:
+            waits_for.append(str(expectation.to))
+        if expectation.rule == "sql":
+            named = named_in(check_sql(conf, name, expectation), tables)
+            waits_for += [other for other in named if other != name]
+    return [other for other in dict.fromkeys(waits_for) if other in tables]
+
+
+def check_sql(conf: Conf, name: str, expectation: Expectation) -> str:
+    """Return the SQL of a table's singular check; raises ConfError where its file is not there."""
+    pipeline, layer, table = name.split(".")
+    path = conf.project / "jobs" / pipeline / layer / "checks" / f"{table}.{expectation.name}.sql"
+    try:
+        return path.read_text().strip().rstrip(";")
+    except OSError:
+        raise ConfError(f"{path}: no such file; wanted the SQL of {name}'s check {expectation.name!r}") from None
+
+
+def named_in(text: str, tables: Mapping[str, Table]) -> list[str]:
+    """Return the tables whose public name, such as ``shop_silver.orders``, stands in a SQL text."""
+    return [name for name in tables if re.search(rf"\b{re.escape(sql_name(name))}\b", text)]
 
 
 def select(tables: Mapping[str, Table], *, layer: str | None = None, table: str | None = None) -> list[str]:
@@ -104,10 +136,42 @@ def _check_conf(conf: Conf, tables: Mapping[str, Table]) -> None:
         if expected is None or isinstance(expected, Bronze):
             raise ConfError(f"{where}: expectations.{short}: no silver or gold table of that name")
         for expectation in expectations:
-            named = [c for c in (expectation.column, *expectation.columns) if c]
-            unknown = [column for column in named if column not in expected.columns]
-            if unknown:
-                raise ConfError(
-                    f"{where}: expectations.{short}: {expectation.label}: no column {some(unknown)}; "
-                    f"{expected.name} has {', '.join(expected.columns)}"
-                )
+            _check_expectation(f"{where}: expectations.{short}: {expectation.label}", expectation, expected, tables)
+
+
+def _check_expectation(where: str, expectation: Expectation, table: Table, tables: Mapping[str, Table]) -> None:
+    named = [(table, column) for column in (expectation.column, *expectation.columns) if column]
+    to = expectation.to
+    if to and to.split(".")[0] == table.name.split(".")[0]:
+        if to not in tables:
+            raise ConfError(f"{where}: no table {to}; wanted one of {', '.join(tables)}")
+        named.append((tables[to], str(expectation.field)))
+    for looked_at, column in named:
+        if looked_at.columns and column not in looked_at.columns:
+            raise ConfError(f"{where}: no column {column}; {looked_at.name} has {', '.join(looked_at.columns)}")
+
+
+def _check_silver(table: Silver, tables: Mapping[str, Table]) -> None:
+    """Refuse facts by which a refresh could not tell what a change upstream touches."""
+    columns = list(table.columns)
+    missing = [name for name in (*table.sequence, *table.parent) if name not in (*columns, *CARRIED)]
+    if missing:
+        raise DeclarationError(f"{table.name}: {missing} not among its columns {columns}")
+    key = getattr(tables[table.reads], "key", ())
+    if table.parent and set(table.parent) != set(key):
+        raise DeclarationError(f"{table.name}: parent={table.parent}; wanted the key of {table.reads}: {key}")
+    for lookup in table.lookups:
+        mine, theirs = [*lookup.on], [*lookup.on.values()]
+        if lookup.as_of:
+            mine, theirs = [*mine, lookup.as_of[0]], [*theirs, lookup.as_of[1]]
+        missing = [name for name in mine if name not in columns and not name.startswith("_lookup_")]
+        if missing:
+            raise DeclarationError(
+                f"{table.name}: {missing} not among its columns {columns}; a lookup's own columns are declared, "
+                "or start with _lookup_"
+            )
+        key = getattr(tables[lookup.table], "key", ())
+        if set(theirs) != set(key):
+            raise DeclarationError(
+                f"{table.name}: looks up {lookup.table} by {theirs}; wanted its key, {list(key)}: one row at most"
+            )

@@ -53,13 +53,14 @@ class Landing:
     def deliver(self, files: Iterable[tuple[str, bytes]]) -> Manifest:
         """Publish files as one delivery and return its manifest; nothing is visible before all of it is durable.
 
-        Raises LandingError for a name that is more than a file name.
+        Raises LandingError for a name that is more than a file name, or is there twice.
         """
         delivery = uuid.uuid4().hex
         inside = self.folder / "files" / delivery
         inside.mkdir(parents=True)
         landed = [self._write(inside, name, content) for name, content in files]
         _sync_folder(inside)
+        _sync_folder(inside.parent)
         digest = sha256("".join(file.sha256 for file in landed).encode()).hexdigest()
         received_at = clock.now().isoformat()
         return self._publish(delivery, Manifest(0, self.source, received_at, digest, tuple(landed)))
@@ -98,9 +99,12 @@ class Landing:
             yield file, content
 
     def _write(self, folder: Path, name: str, content: bytes) -> LandedFile:
-        if not name or name != os.path.basename(name) or name in {".", ".."} or "\0" in name:
+        is_text = not any("\ud800" <= character <= "\udfff" for character in name)  # bronze names it in text
+        if not name or name != os.path.basename(name) or name in {".", ".."} or "\0" in name or not is_text:
             raise LandingError(f"{self.source}: found file name {name!r}; wanted a plain name without folders")
         path = folder / name
+        if path.exists():
+            raise LandingError(f"{self.source}: found file name {name!r} twice in one delivery")
         with path.open("xb") as handle:
             handle.write(content)
             handle.flush()
@@ -112,7 +116,7 @@ class Landing:
         """Give the delivery the next free number; linking fails where another publisher was faster."""
         folder = self.folder / "manifests"
         folder.mkdir(parents=True, exist_ok=True)
-        draft = self.folder / "files" / delivery / ".manifest"
+        draft = folder / f".{delivery}"  # not beside the files, which may have any name
         number = self.newest()
         while True:
             number += 1

@@ -60,6 +60,6 @@ def _take(descriptor: int, path: Path, name: str, *, wait: bool) -> None:
 def _holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_text())
-    except ValueError:
+        return f"run {holder['run']}, process {holder['process']}, since {holder['since']}"
+    except (ValueError, KeyError, TypeError):  # it has the lock, and writes its name next
         return "starting just now"
-    return f"run {holder['run']}, process {holder['process']}, since {holder['since']}"

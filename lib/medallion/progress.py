@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from medallion.report import rows_in, rows_out
 from medallion.step import Outcome
+from medallion.summary import rows_in, rows_out
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -5,11 +5,13 @@ where a Spark job would list each. What a record is depends on the file: all of 
 of a ``.jsonl`` file, a row of a csv file.
 """
 
+import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,21 @@ if TYPE_CHECKING:
 
 # One csv cell may be as large as a payload may; Python's default would stop at 128 KiB.
 csv.field_size_limit(2**31 - 1)
+
+# Bytes that are no text come through decoding as surrogates, which no text holds, so that one of them
+# spoils its own record only, and different ones stay different.
+_SURROGATES = 0xDC00
+_HAS_UNDECODED = re.compile("[\udc00-\udcff]")
+_UNDECODED = "medallion_undecoded"
+
+
+def _as_surrogates(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(_SURROGATES + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_UNDECODED, _as_surrogates)
 
 
 @dataclass(frozen=True)
@@ -112,37 +129,38 @@ def _delivery(landing: Landing, source: Source, manifest: Manifest) -> Iterator[
 
 def records(content: bytes, name: str, source: Source) -> Iterator[Record]:
     """Yield the records of one file; a payload that cannot be what it should be is marked, never dropped."""
-    text, problem = _decode(content, source.encoding)
+    is_utf8 = codecs.lookup(source.encoding).name == "utf-8"
+    text = content.decode("utf-8-sig" if is_utf8 else source.encoding, errors=_UNDECODED)
     if source.format == "csv":
-        yield from _csv_rows(text, problem)
+        found = _csv_rows(text)
     elif name.endswith((".jsonl", ".ndjson")):
-        lines = text.split("\n")
-        for position, line in enumerate(lines[:-1] if lines[-1] == "" else lines, start=1):
-            yield _payload(line.removesuffix("\r"), position, problem, source)
+        lines = text.removesuffix("\n").split("\n") if text else []
+        found = (Record(line.removesuffix("\r"), position) for position, line in enumerate(lines, start=1))
     else:
-        yield _payload(text, 1, problem, source)
+        found = iter([Record(text, 1)])
+    for record in found:
+        yield _checked(record, source)
 
 
-def _decode(content: bytes, encoding: str) -> tuple[str, str | None]:
-    try:
-        return content.decode("utf-8-sig" if encoding == "utf-8" else encoding), None
-    except UnicodeDecodeError as error:
-        return content.decode(encoding, errors="replace"), f"not {encoding}: byte {error.start}"
-
-
-def _payload(text: str, position: int, problem: str | None, source: Source) -> Record:
-    size = len(text.encode())
-    if not text.strip():
+def _checked(record: Record, source: Source) -> Record:
+    """Mark a record that is no text, empty or too large; undecoded bytes are written out as ``\\xff``."""
+    if _HAS_UNDECODED.search(record.payload):
+        shown = _HAS_UNDECODED.sub(lambda found: f"\\x{ord(found[0]) - _SURROGATES:02x}", record.payload)
+        return Record(shown, record.position, problem=record.problem or f"not {source.encoding}")
+    size = len(record.payload.encode())
+    problem = record.problem
+    if problem is None and record.fields is None and not record.payload.strip():
         problem = "empty"
-    elif size > source.max_bytes:
+    elif problem is None and size > source.max_bytes:
         problem = f"too large: {size} bytes, at most {source.max_bytes}"
-    return Record(text, position, problem=problem)
+    return replace(record, problem=problem)
 
 
-def _csv_rows(text: str, problem: str | None) -> Iterator[Record]:
+def _csv_rows(text: str) -> Iterator[Record]:
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines, strict=True)
     header: list[str] | None = None
+    spoilt: str | None = None
     start = 0
     while True:
         try:
@@ -152,11 +170,25 @@ def _csv_rows(text: str, problem: str | None) -> Iterator[Record]:
         except csv.Error as error:
             yield Record("".join(lines[start:]), start + 1, problem=f"not csv: {error}")
             return
-        raw, start = "".join(lines[start : reader.line_num]), reader.line_num
+        raw, position, start = "".join(lines[start : reader.line_num]), start + 1, reader.line_num
         if not cells:
             continue
         if header is None:
             header = [cell.strip() for cell in cells]
+            spoilt = _spoilt(header)
             continue
-        ragged = f"ragged: {len(cells)} cells under a header of {len(header)}" if len(cells) != len(header) else None
-        yield Record(raw.rstrip("\r\n"), start, dict(zip(header, cells, strict=False)), problem or ragged)
+        fields = None if spoilt else dict(zip(header, cells, strict=False))
+        yield Record(raw.rstrip("\r\n"), position, fields, spoilt or _ragged(header, cells))
+
+
+def _spoilt(header: Sequence[str]) -> str | None:
+    """Say why cells under a header cannot be told by name, if so."""
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    if twice:
+        return f"header names a column twice: {', '.join(twice)}"
+    return "header is not text" if _HAS_UNDECODED.search("".join(header)) else None
+
+
+def _ragged(header: Sequence[str], cells: Sequence[str]) -> str | None:
+    ragged = len(cells) != len(header)
+    return f"ragged: {len(cells)} cells under a header of {len(header)}" if ragged else None

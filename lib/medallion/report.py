@@ -1,51 +1,28 @@
 """What a run did, for people: on a console, as Markdown, and as facts."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medallion.output import counted
 from medallion.reasons import Reason, quarantine_reasons
 from medallion.run import Report
-from medallion.step import Check, Outcome, Run
+from medallion.step import Run
+from medallion.summary import as_json, besides, judged, missed, quality, refreshed, rows_in, rows_out, score, share
 from medallion.tables import Aggregate, Silver, layer_of
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as Grid
 
-__all__ = ["as_json", "as_markdown", "quarantine_reasons", "render", "rows_in", "rows_out", "score"]
+__all__ = ["as_json", "as_markdown", "next_commands", "quarantine_reasons", "render", "score"]
 
 _REASONS = 3
 _CHECKS = 10
-_SHOWN = ("read", "written", "stored", "quarantined")  # terms that have a column of their own
-
-
-def as_json(report: Report) -> dict[str, Any]:
-    """Return a report as plain values: the run, an entry a table, and every expectation's result."""
-    judged = _judged(report)
-    return {
-        "pipeline": report.pipeline,
-        "run_id": report.run_id,
-        "environment": report.environment,
-        "started_at": report.started_at,
-        "seconds": report.seconds,
-        "passed": report.passed,
-        "score": score(report),
-        "tables": [_facts(outcome) for outcome in report.outcomes],
-        "expectations": {
-            "total": len(judged),
-            "passed": sum(check.passed for _, check in judged),
-            "failed": sum(not check.passed for _, check in judged),
-            "results": [{"table": table, **asdict(check)} for table, check in judged],
-        },
-    }
 
 
 def as_markdown(report: Report) -> str:
     """Return a report as Markdown: a table of tables, and the expectations that were not met."""
-    judged = _judged(report)
-    missed = _missed(report)
+    unmet = missed(report)
     lines = [
         f"## {report.pipeline}: {'passed' if report.passed else 'failed'} in {report.seconds:.1f} s",
         f"Run `{report.run_id}`, environment {report.environment}, started {report.started_at}.",
@@ -54,23 +31,17 @@ def as_markdown(report: Report) -> str:
         "| --- | ---: | ---: | ---: | ---: | --- | ---: |",
     ]
     for o in report.outcomes:
-        cells = (
-            o.table,
-            rows_in(o),
-            rows_out(o),
-            o.rows.get("quarantined"),
-            o.version,
-            _refreshed(o),
-            o.seconds,
-        )
+        counts = (rows_in(o), rows_out(o), o.rows.get("quarantined"), o.version)
+        cells = (o.table, *counts, refreshed(o), o.seconds)
         lines += _markdown_row(*cells)
-    lines += ["", f"**Quality**: {_quality(report)}", ""]
-    if missed:
+    lines += ["", *(f"- **failed**: {o.error}" for o in report.outcomes if o.error)]
+    lines += ["", f"**Quality**: {quality(report)}", ""]
+    if unmet:
         lines += _markdown_row("expectation not met", "table", "severity", "rows", "example")
         lines.append("| --- | --- | --- | ---: | --- |")
-        for table, check in missed:
-            lines += _markdown_row(check.label, table, check.severity, _share(check), check.example)
-    elif judged:
+        for table, check in unmet:
+            lines += _markdown_row(check.label, table, check.severity, share(check), check.example)
+    elif judged(report):
         lines.append("Every expectation was met.")
     return "\n".join(lines) + "\n"
 
@@ -92,23 +63,6 @@ def render(report: Report, run: Run, console: "Console", *, overrides: Sequence[
     _print_commands(next_commands(run, overrides), console)
 
 
-def rows_in(outcome: Outcome) -> int | None:
-    """Return how many rows a step read; None where it read nothing at all."""
-    return outcome.rows.get("read") if outcome.status != "skipped" else None
-
-
-def rows_out(outcome: Outcome) -> int | None:
-    """Return how many rows a step stored or wrote."""
-    return outcome.rows.get("stored", outcome.rows.get("written")) if outcome.status != "skipped" else None
-
-
-def score(report: Report) -> float | None:
-    """Return the share of rows, 0 to 100, that missed no expectation; None where none were judged."""
-    judged = [(o.score, o.rows.get("read", 0)) for o in report.outcomes if o.score is not None]
-    rows = sum(read for _, read in judged)
-    return round(sum(points * read for points, read in judged) / rows, 2) if rows else None
-
-
 def next_commands(run: Run, overrides: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Return five commands to try after a run, and what each is for."""
     name = run.conf.name
@@ -125,49 +79,6 @@ def next_commands(run: Run, overrides: Sequence[str] = ()) -> list[tuple[str, st
         (f"medallion plan {name}{suffix}", "what the next run would do"),
         (f"medallion replay {name}{suffix}", "judge again what is in quarantine, after a fix"),
     ]
-
-
-def _facts(outcome: Outcome) -> dict[str, Any]:
-    return {key: value for key, value in asdict(outcome).items() if key != "checks"}
-
-
-def _judged(report: Report) -> list[tuple[str, Check]]:
-    return [(outcome.table, check) for outcome in report.outcomes for check in outcome.checks]
-
-
-def _missed(report: Report) -> list[tuple[str, Check]]:
-    """Return the expectations that were not met, those that stopped a table first."""
-    order = {"fail": 0, "quarantine": 1, "warn": 2}
-    missed = [(table, check) for table, check in _judged(report) if not check.passed]
-    return sorted(missed, key=lambda one: (not one[1].stops, order[one[1].severity], -one[1].failed))
-
-
-def _quality(report: Report) -> str:
-    judged = _judged(report)
-    if not judged:
-        return "no expectation had anything to judge"
-    missed = sum(not check.passed for _, check in judged)
-    tolerated = sum(check.passed and check.failed > 0 for _, check in judged)
-    within = f" ({tolerated} within tolerance)" if tolerated else ""
-    points = score(report)
-    told = f"; quality score {points:.2f} of 100" if points is not None else ""
-    return f"{len(judged)} expectations, {len(judged) - missed} passed{within}, {missed} not met{told}"
-
-
-def _share(check: Check) -> str:
-    return f"{check.failed:,} of {check.total:,}"
-
-
-def _refreshed(outcome: Outcome) -> str:
-    reason = outcome.reason.replace(f"{outcome.table.split('.')[0]}.", "")
-    if outcome.status in ("failed", "blocked"):
-        return f"{outcome.status}: {reason}" if reason else outcome.status
-    return f"{outcome.technique}: {reason}"
-
-
-def _besides(outcome: Outcome) -> str:
-    """Name the other terms of the accounting equation, where they are not zero."""
-    return ", ".join(f"{count:,} {term}" for term, count in outcome.rows.items() if count and term not in _SHOWN)
 
 
 def _markdown_row(*cells: object) -> list[str]:
@@ -189,9 +100,9 @@ def _tables(report: Report, run: Run) -> "Grid":
     layers = ("bronze", "silver", "gold")
     ordered = sorted(report.outcomes, key=lambda o: (layers.index(layer_of(o.table)), places[o.table]))
     for outcome in ordered:
-        why = Text(_refreshed(outcome))
-        if besides := _besides(outcome):
-            why.append(f"\n{besides}", style="dim")
+        why = Text(refreshed(outcome))
+        if others := besides(outcome):
+            why.append(f"\n{others}", style="dim")
         style = {"skipped": "dim", "failed": "red", "blocked": "red"}.get(outcome.status, "")
         counts = (
             rows_in(outcome),
@@ -208,20 +119,20 @@ def _print_quality(report: Report, console: "Console") -> None:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    console.print(Text.assemble(("\nQuality  ", "bold"), _quality(report)))
-    missed = _missed(report)
+    console.print(Text.assemble(("\nQuality  ", "bold"), quality(report)))
+    unmet = missed(report)
     grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for justify in ("left", "left", "right", "left"):
         grid.add_column(justify=justify, overflow="fold")
-    for table, check in missed[:_CHECKS]:
+    for table, check in unmet[:_CHECKS]:
         name = f"{table.partition('.')[2]}: {check.label}"
         example = f"e.g. {_short(check.example, 60)}" if check.example else ""
         style = "red" if check.stops else ""
-        grid.add_row(f"  {check.severity}", Text(name), _share(check), Text(example), style=style)
-    if missed:
+        grid.add_row(f"  {check.severity}", Text(name), share(check), Text(example), style=style)
+    if unmet:
         console.print(grid)
-    if len(missed) > _CHECKS:
-        console.print(f"  and {len(missed) - _CHECKS} more; --json tells all")
+    if len(unmet) > _CHECKS:
+        console.print(f"  and {len(unmet) - _CHECKS} more; --json tells all")
 
 
 def _print_quarantine(reasons: Sequence[Reason], console: "Console") -> None:

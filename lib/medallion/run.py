@@ -10,7 +10,7 @@ from typing import Literal
 
 from medallion import bronze, clock, gold, graph, lock, silver
 from medallion.conf import Conf
-from medallion.errors import ConfError, LakehouseError
+from medallion.errors import ConfError, LakehouseError, QualityError
 from medallion.lake import Lake
 from medallion.landing import Landing
 from medallion.session import Sessions
@@ -56,6 +56,8 @@ def run_step(run: Run, sessions: Sessions, name: str, *, replay: bool = False) -
             outcome = _refresh(Step(run, table, sessions.fresh(_input_bytes(run, table))), table, replay=replay)
     except ConfError:
         raise
+    except QualityError as error:
+        outcome = Outcome(name, "failed", error=str(error), checks=error.checks)
     except LakehouseError as error:
         outcome = Outcome(name, "failed", error=str(error))
     except PySparkException as error:
@@ -78,21 +80,27 @@ def run_tables(
     started = time.monotonic()
     conf = run.conf
     report = Report(conf.name, run.run_id, conf.environment, clock.now().isoformat(timespec="seconds"))
-    sorter = TopologicalSorter({n: [u for u in run.tables[n].upstream if u in names] for n in names})
+    waits = {name: [up for up in graph.before(conf, run.tables, name) if up in names] for name in names}
+    sorter = TopologicalSorter(waits)
     sorter.prepare()
     ended: dict[str, Outcome] = {}
     with ThreadPoolExecutor(conf.platform.runtime.parallel_jobs) as pool:
         working: dict[Future[Outcome], str] = {}
-        while sorter.is_active():
-            for name in sorter.get_ready():
-                working[pool.submit(_one, run, sessions, name, ended, listen, replay)] = name
-            done, _ = wait(working, return_when=FIRST_COMPLETED)
-            for future in done:
-                name = working.pop(future)
-                ended[name] = future.result()
-                report.outcomes.append(ended[name])
-                listen(ended[name])
-                sorter.done(name)
+        try:
+            while sorter.is_active():
+                for name in sorter.get_ready():
+                    working[pool.submit(_one, run, sessions, name, ended, listen, replay)] = name
+                done, _ = wait(working, return_when=FIRST_COMPLETED)
+                for future in done:
+                    name = working.pop(future)
+                    ended[name] = future.result()
+                    report.outcomes.append(ended[name])
+                    listen(ended[name])
+                    sorter.done(name)
+        except BaseException:  # interrupted, or unusable conf: nothing that is half done is waited for
+            pool.shutdown(wait=False, cancel_futures=True)
+            sessions.cancel()
+            raise
     report.seconds = round(time.monotonic() - started, 2)
     return report
 

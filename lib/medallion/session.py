@@ -21,7 +21,6 @@ _SETTINGS = {
     "spark.sql.ansi.enabled": "true",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
     # Small tables: every job that lists or replays a log costs more than its data.
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
@@ -34,6 +33,8 @@ _SMALL = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
+    # A small file is sooner written anew than given a deletion vector, and stays one file.
+    "spark.databricks.delta.merge.deletionVectors.persistent": "false",
 }
 SMALL_BYTES = 32 * 1024 * 1024
 
@@ -72,6 +73,15 @@ class Sessions:
         for key, value in _SMALL.items() if input_bytes < SMALL_BYTES else ():
             session.conf.set(key, value)
         return session
+
+    def cancel(self) -> None:
+        """End what Spark is doing just now; a commit that is not made yet is not made."""
+        if self._root is None:
+            return
+        if self._conf.platform.spark.remote:
+            self._root.interruptAll()
+        else:
+            self._root.sparkContext.cancelAllJobs()
 
     def stop(self) -> None:
         """Stop what `start` started."""

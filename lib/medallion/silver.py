@@ -136,7 +136,7 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
             return None
         failing = gate.failed(counted.checks)
         if failing:
-            raise QualityError(f"{table.name}: stopped before the commit: {gate.describe(failing)}")
+            raise QualityError(f"{table.name}: stopped before the commit: {gate.describe(failing)}", counted.checks)
         _settle(step, table, planned, chosen, sorted_out, counted)
         account = _commit(step, table, planned, sorted_out, columns, counted)
     finally:

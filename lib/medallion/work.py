@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 class Held:
     """What is in quarantine and waits, by table: what a replay would judge again."""
 
+    dry_run: bool
     tables: dict[str, dict[str, int]]
 
     def facts(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        return {"dry_run": True, **asdict(self)}
+        return asdict(self)
 
     def render(self, out: "Console") -> None:
         """Print a line a table."""
@@ -52,8 +53,9 @@ def replay(conf: Conf, overrides: Sequence[str], *, table: str | None, json: boo
     if wrong:
         raise ConfError(f"table: found {wrong[0]}; wanted a silver table, since only these have a quarantine")
     held = {name: status.rejected(prepared.lake, names.quarantine_of(name)) for name in chosen}
-    found = Held({name: counts for name, counts in held.items() if any(counts.values())})
-    if conf.platform.runtime.dry_run or not found.tables:
+    dry_run = conf.platform.runtime.dry_run
+    found = Held(dry_run, {name: counts for name, counts in held.items() if any(counts.values())})
+    if dry_run or not found.tables:
         tell(found.facts(), found.render, json=json)
         return 0
     return _execute(prepared, _with_downstream(prepared, chosen), overrides, json=json, replay=True)

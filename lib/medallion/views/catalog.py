@@ -32,7 +32,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Entry:
-    """A table's documentation; ``grain`` is the first line of it, ``sql_name`` its name in Spark SQL."""
+    """A table's documentation; ``grain`` is its first sentence, ``sql_name`` its name in Spark SQL."""
 
     table: str
     kind: str
@@ -72,12 +72,12 @@ def of(conf: Conf, tables: Mapping[str, Table], names: Sequence[str], *, detaile
 
 
 def _entry(conf: Conf, table: Table) -> Entry:
-    first, _, rest = table.doc.partition("\n")
+    grain, doc = _sentence(table.doc.removeprefix(f"{table.name}:"))
     return Entry(
         table=table.name,
         kind=type(table).__name__.lower(),
-        grain=first.removeprefix(f"{table.name}:").strip(),
-        doc=rest.strip(),
+        grain=grain,
+        doc=doc,
         sql_name=sql_name(table.name),
         key=[] if isinstance(table, Bronze) else list(table.key),
         reads=[f"source {table.source}"] if isinstance(table, Bronze) else list(table.upstream),
@@ -87,6 +87,13 @@ def _entry(conf: Conf, table: Table) -> Entry:
             for e in conf.expectations(table.name)
         ],
     )
+
+
+def _sentence(doc: str) -> tuple[str, str]:
+    """Return the first sentence of a docstring and the rest of it, one line a paragraph."""
+    first, *others = (" ".join(paragraph.split()) for paragraph in doc.split("\n\n"))
+    sentence, dot, rest = first.partition(". ")
+    return sentence + dot.strip(), "\n".join(filter(None, [rest, *others]))
 
 
 def _columns(table: Table) -> list[Column]:
