@@ -1,9 +1,12 @@
 """One Spark for the whole test run, and lakes of a few rows on temporary folders."""
 
+import importlib
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,23 +100,49 @@ def lakehouse(tmp_path: Path, sessions: Sessions) -> Callable[..., Lakehouse]:
     return make
 
 
-@pytest.fixture
-def scratch(tmp_path: Path, lakehouse: Callable[..., Lakehouse]) -> Callable[..., Lakehouse]:
-    """Return a factory of whole scratch projects: table modules by ``layer/table.py``, and a pipeline's conf.
+def write_project(
+    folder: Path,
+    pipeline: str,
+    modules: Mapping[str, str],
+    conf: str,
+    overrides: Sequence[str] = (),
+    *,
+    at: str = "project",
+) -> Conf:
+    """Write a whole small project below a folder and return its conf: modules by ``layer/table.py``.
 
-    The pipeline's name must be one of its own for each test, since Python imports a module once.
+    Written again ``at`` another place, it has the same lake: that is how a table's definition changes.
     """
+    project = folder / at
+    for tier in ("platform", "spark"):
+        shutil.copytree(PROJECT / "conf" / tier, project / "conf" / tier, dirs_exist_ok=True)
+    (project / "conf" / "pipelines").mkdir(parents=True, exist_ok=True)
+    (project / "conf" / "pipelines" / f"{pipeline}.yaml").write_text(conf)
+    for place, source in modules.items():
+        path = project / "jobs" / pipeline / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    importlib.invalidate_caches()
+    for name in [name for name in sys.modules if f"{name}.".startswith(f"jobs.{pipeline}.")]:
+        del sys.modules[name]
+    roots = [f"storage.{layer}.root={folder / 'lake' / layer}" for layer in LAYERS]
+    return conf_door.load(pipeline, [*roots, *overrides], project)
 
-    def make(pipeline: str, modules: Mapping[str, str], conf: str, overrides: Sequence[str] = ()) -> Lakehouse:
-        project = tmp_path / "project"
-        shutil.copytree(PROJECT / "conf" / "platform", project / "conf" / "platform", dirs_exist_ok=True)
-        shutil.copytree(PROJECT / "conf" / "spark", project / "conf" / "spark", dirs_exist_ok=True)
-        (project / "conf" / "pipelines").mkdir(parents=True, exist_ok=True)
-        (project / "conf" / "pipelines" / f"{pipeline}.yaml").write_text(conf)
-        for place, source in modules.items():
-            path = project / "jobs" / pipeline / place
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(source)
-        return lakehouse(pipeline, *overrides, project=project)
 
-    return make
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Conf]:
+    """Return a factory of small projects, for tests without Spark; see `write_project`."""
+    return partial(write_project, tmp_path)
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, sessions: Sessions) -> Callable[..., Lakehouse]:
+    """Return a factory of small projects with their lakes; see `write_project`."""
+    return lambda *args, **options: Lakehouse(write_project(tmp_path, *args, **options), sessions)
+
+
+@pytest.fixture(scope="module")
+def shared_scratch(tmp_path_factory: pytest.TempPathFactory, sessions: Sessions) -> Callable[..., Lakehouse]:
+    """The same for a lake whose history several tests of a module look at."""
+    folder = tmp_path_factory.mktemp("scratch")
+    return lambda *args, **options: Lakehouse(write_project(folder, *args, **options), sessions)
