@@ -16,7 +16,8 @@ from medallion.run import Report
 from medallion.session import Sessions
 
 PIPELINE = "shop"
-OVERRIDES = ("environment=demo",)
+ENVIRONMENT = "environment=demo"
+LAYERS = ("landing", "bronze", "silver", "gold", "ops")
 DAYS = {
     0: "half a year of orders, with their customers, products and exchange rates",
     1: "new orders, updates, redeliveries, late and broken payloads",
@@ -28,14 +29,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=1000, help="orders of the sample shop")
     parser.add_argument("--seed", type=int, default=7, help="another seed makes another shop")
+    parser.add_argument("--at", type=Path, help="folder to make it in, emptied first, instead of the environment's")
     options = parser.parse_args()
     started = time.monotonic()
-    loaded = conf.load(PIPELINE, OVERRIDES)
+    overrides = [ENVIRONMENT]
+    if options.at:
+        overrides += [f"storage.{layer}.root={options.at.resolve() / layer}" for layer in LAYERS]
+    loaded = conf.load(PIPELINE, overrides)
     sessions = Sessions(loaded)
     starting = threading.Thread(target=_start, args=(sessions,), name="spark")
     starting.start()
     try:
-        return _show(loaded, sessions, options.size, options.seed, started)
+        code = _show(loaded, sessions, overrides, {"orders": options.size, "seed": options.seed})
+        sys.stdout.write(f"\nThe demonstration took {time.monotonic() - started:.0f} s.\n")
+        return code
     except LakehouseError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -50,28 +57,27 @@ def _start(sessions: Sessions) -> None:
         sessions.start()
 
 
-def _show(loaded: Conf, sessions: Sessions, size: int, seed: int, started: float) -> int:
+def _show(loaded: Conf, sessions: Sessions, overrides: list[str], options: dict[str, int]) -> int:
     console, aside = output.console(), output.console(stderr=True)
     folder = Path(loaded.root("landing")).parent
     shutil.rmtree(folder, ignore_errors=True)
-    console.print(f"A sample shop of {size:,} orders (seed {seed}) in {folder.relative_to(loaded.project)}")
+    console.print("A sample shop of {orders:,} orders (seed {seed})".format(**options), f"in {folder}")
     for day, what in DAYS.items():
         console.print(f"\n[bold]Day {day}[/bold]: {what}")
-        landed = feed.sample(loaded, day, {"orders": size, "seed": seed})
+        landed = feed.sample(loaded, day, options)
         files = sum(one.files for one in landed.deliveries)
         console.print(f"{files:,} files in {len(landed.deliveries)} deliveries landed")
-        told = _refresh(sessions, Progress(aside, len(run.prepare(loaded).tables)))
-    report.render(told, run.prepare(loaded), console, overrides=OVERRIDES)
-    console.print(f"The demonstration took {time.monotonic() - started:.0f} s.")
+        told = _refresh(sessions, overrides, Progress(aside, len(run.prepare(loaded).tables)))
+    report.render(told, run.prepare(loaded), console, overrides=overrides)
     return 0
 
 
-def _refresh(sessions: Sessions, progress: Progress) -> Report:
+def _refresh(sessions: Sessions, overrides: list[str], progress: Progress) -> Report:
     """Run the flow in the Spark that is starting; Prefect and its API come up meanwhile."""
     from flows.pipeline import Host, hosted, refresh
 
     with progress, hosted(Host(sessions, progress)):
-        return refresh(PIPELINE, list(OVERRIDES))
+        return refresh(PIPELINE, overrides)
 
 
 if __name__ == "__main__":

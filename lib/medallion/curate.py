@@ -92,14 +92,15 @@ def judged(
 ) -> "DataFrame":
     """Return completed rows with ``_missed`` (what they miss, with what was found) and ``_verdict``.
 
-    A row is quarantined, else waiting, else valid; what only enrichment can tell is asked of rows that
-    lack nothing. Tombstones need no more than a key and a sequence.
+    A row is quarantined, else waiting, else valid; what only lookups and enrichment can tell is asked of
+    rows that lack nothing. Tombstones need no more than a key and a sequence.
     """
     from pyspark.sql import functions as F
 
     rules = row_rules(expectations)
     known = list(table.columns)
-    early = [e for e in rules if set(columns_of(e, known)) <= set(rows.columns)]
+    own = set(rows.columns) - {name for lookup in table.lookups for name in lookup.take.values()}
+    early = [e for e in rules if set(columns_of(e, known)) <= own]
     late = [e for e in rules if e not in early]
     told = F.transform("_problems", lambda problem: _reason(_READABLE, problem))
     rows = rows.withColumns({"_gaps": _gaps(table), "_early": F.concat(told, _missed(early, known))})

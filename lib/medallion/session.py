@@ -101,7 +101,9 @@ class Sessions:
             _apply(session, self._conf)
             return session
         builder = SparkSession.builder.appName(f"medallion {self._conf.name}")
-        if spark.master and "SPARK_ENV_LOADED" not in os.environ:  # spark-submit says the master itself
+        if "SPARK_ENV_LOADED" in os.environ:  # under spark-submit, which says the master, and how to log until now
+            builder = builder.config("spark.log.level", "WARN")
+        elif spark.master:
             builder = builder.master(spark.master)
         for key, value in {**_SETTINGS, **spark.conf, **_java_options(self._conf)}.items():
             builder = builder.config(key, value)

@@ -13,7 +13,7 @@ from medallion import bronze, changes, commits, gate, outcomes, quarantine
 from medallion.curate import contract, judged, looked_up, rows_of
 from medallion.errors import CommitError, QualityError
 from medallion.expectations import row_rules
-from medallion.lake import Account, State
+from medallion.lake import State
 from medallion.outcomes import Tally
 from medallion.planner import Plan, plan
 from medallion.step import Outcome, Step
@@ -59,7 +59,7 @@ def _choose(step: Step, table: Silver, planned: Plan, *, replay: bool) -> Chosen
     known = gate.read_version(step.session, driving, driving.good)
     if planned.technique == "full":
         return Chosen(known)
-    touched = _touched(step, table, planned, replay=replay)
+    touched = _touched(step, table, planned, known, replay=replay)
     records, chosen = _with_new(step, table, planned, known)
     if touched is not None:
         again = F.broadcast(touched.withColumn("_again", F.lit(True)))
@@ -82,18 +82,24 @@ def _with_new(step: Step, table: Silver, planned: Plan, known: "DataFrame") -> t
     return known.join(F.broadcast(keys), on=list(table.parent), how="left"), F.col("_new")
 
 
-def _touched(step: Step, table: Silver, planned: Plan, *, replay: bool) -> "DataFrame | None":
-    """Return the ids of records to judge again, or None where no lookup moved and nothing is replayed."""
+def _touched(step: Step, table: Silver, planned: Plan, known: "DataFrame", *, replay: bool) -> "DataFrame | None":
+    """Return the ids of records to judge again, or None: where a lookup moved, a parent went on, or for a replay."""
     moved = [lookup for lookup in table.lookups if lookup.table in planned.changed]
     entries = quarantine.entries(step.run, step.session, table)
     ids: list[DataFrame] = []
     if entries is not None and (replay or moved):
-        chosen = entries if replay else entries.where("outcome = 'waiting'")
+        # Where a lookup gives columns, what it gave may be why a row was rejected.
+        anew = replay or any(lookup.take for lookup in moved)
+        chosen = entries if anew else entries.where("outcome = 'waiting'")
         ids.append(chosen.select("_record_id"))
+    if entries is not None and table.parent and table.reads in planned.changed:
+        standing = known.where("NOT _deleted").select("_record_id")
+        ids.append(entries.select("_record_id").join(standing, on="_record_id", how="anti"))
     if planned.state is not None:
         stored = gate.read_version(step.session, planned.state, planned.state.data)
         ids += [_using(step, stored, lookup, planned) for lookup in moved]
-    return changes.at_hand(reduce(lambda a, b: a.union(b), ids).distinct()) if ids else None
+    found = changes.at_hand(reduce(lambda a, b: a.union(b), ids).distinct()) if ids else None
+    return None if found is None or found.isEmpty() else found
 
 
 def _using(step: Step, stored: "DataFrame", lookup: Lookup, planned: Plan) -> "DataFrame":
@@ -138,7 +144,7 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
         if failing:
             raise QualityError(f"{table.name}: stopped before the commit: {gate.describe(failing)}", counted.checks)
         _settle(step, table, planned, chosen, sorted_out, counted)
-        account = _commit(step, table, planned, sorted_out, columns, counted)
+        _commit(step, table, planned, sorted_out, columns, counted)
     finally:
         sorted_out.unpersist()
     state = step.lake.state(table.name)
@@ -147,7 +153,7 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
         table.name,
         "done",
         planned.technique,
-        account.reason,
+        planned.reason,
         version,
         counted.rows,
         counted.checks,
@@ -187,8 +193,8 @@ def _settle(step: Step, table: Silver, planned: Plan, chosen: Chosen, rows: "Dat
 
 def _commit(
     step: Step, table: Silver, planned: Plan, rows: "DataFrame", columns: Sequence[str], counted: Tally
-) -> Account:
-    """Commit what is written; a full refresh is judged beforehand, since all its rows are at hand."""
+) -> None:
+    """Commit what is written, or a watermark that moved; a full refresh is judged beforehand, with all rows at hand."""
     from pyspark.sql import functions as F
 
     docs = {name: doc for name, (_, doc) in table.columns.items()}
@@ -200,18 +206,16 @@ def _commit(
         if gate.needs_judging(step):
             counted.checks.extend(gate.judge_frame(step, gate.public(table, written)))
         judged = not gate.failed(counted.checks)
-        done = commits.overwrite(
-            step.lake, target, written, planned.account(step.run, table, counted.rows, judged=judged)
-        )
+        commits.overwrite(step.lake, target, written, planned.account(step.run, table, counted.rows, judged=judged))
     elif counted.total == 0:
-        return commits.note(
-            step.lake, target, step.session, planned.account(step.run, table, counted.rows, judged=False)
-        )
+        if planned.changed:
+            account = planned.account(step.run, table, counted.rows, judged=False)
+            commits.note(step.lake, target, step.session, account)
+        return
     else:
         account = planned.account(step.run, table, counted.rows, judged=not gate.needs_judging(step))
-        done = commits.merge(step.lake, target, written, table.key, account)
+        commits.merge(step.lake, target, written, table.key, account)
     _balance(step, table, counted.total)
-    return done
 
 
 def _balance(step: Step, table: Silver, total: int) -> None:
