@@ -29,11 +29,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=1000, help="orders of the sample shop")
     parser.add_argument("--seed", type=int, default=7, help="another seed makes another shop")
-    parser.add_argument("--at", type=Path, help="folder to make it in, emptied first, instead of the environment's")
+    parser.add_argument("--at", type=Path, help="a new or empty folder to make it in")
     options = parser.parse_args()
     started = time.monotonic()
     overrides = [ENVIRONMENT]
     if options.at:
+        if options.at.exists() and any(options.at.iterdir()):
+            parser.error(f"--at {options.at}: wanted a new or empty folder")
         overrides += [f"storage.{layer}.root={options.at.resolve() / layer}" for layer in LAYERS]
     loaded = conf.load(PIPELINE, overrides)
     sessions = Sessions(loaded)
@@ -59,8 +61,9 @@ def _start(sessions: Sessions) -> None:
 
 def _show(loaded: Conf, sessions: Sessions, overrides: list[str], options: dict[str, int]) -> int:
     console, aside = output.console(), output.console(stderr=True)
+    for layer in LAYERS:
+        shutil.rmtree(loaded.root(layer), ignore_errors=True)
     folder = Path(loaded.root("landing")).parent
-    shutil.rmtree(folder, ignore_errors=True)
     console.print("A sample shop of {orders:,} orders (seed {seed})".format(**options), f"in {folder}")
     for day, what in DAYS.items():
         console.print(f"\n[bold]Day {day}[/bold]: {what}")

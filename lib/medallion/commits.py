@@ -119,7 +119,7 @@ def _write(lake: Lake, target: Target, frame: "DataFrame", account: Account, mod
     done = target.dated(account)
     writer = frame.write.format("delta").mode(mode).option("userMetadata", done.to_json())
     if target.state is None:
-        for key, value in target.properties.items():
+        for key, value in {**target.properties, **lake.retention(target.name)}.items():
             writer = writer.option(key, value)
     else:
         writer = writer.option("txnAppId", target.state.table_id).option("txnVersion", str(target.next_version))

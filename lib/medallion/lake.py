@@ -7,6 +7,7 @@ from typing import Any
 
 from medallion.conf import Conf
 from medallion.errors import HistoryError
+from medallion.tables import layer_of
 
 FORMAT = 1  # of the account in a commit's userMetadata
 NO_VERSION = -1
@@ -115,6 +116,18 @@ class Lake:
         if layer == "quarantine":
             return f"{self.conf.root('silver')}/{pipeline}/_quarantine/{table}"
         return f"{self.conf.root(layer)}/{pipeline}/{table}"
+
+    def retention(self, name: str) -> dict[str, str]:
+        """Return the table properties that keep a table's versions as long as its layer's conf says.
+
+        Without them Delta's log would forget after 30 days what a version was made from.
+        """
+        storage = getattr(self.conf.platform.storage, "silver" if ".quarantine." in name else layer_of(name))
+        kept = storage.keep_versions or storage.keep_rows
+        if kept is None:
+            return {}
+        properties = ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration")
+        return dict.fromkeys(properties, f"interval {kept.days} days")
 
     def exists(self, name: str) -> bool:
         """Tell whether a table has been created."""
