@@ -111,7 +111,8 @@ def write_project(
 ) -> Conf:
     """Write a whole small project below a folder and return its conf: modules by ``layer/table.py``.
 
-    Written again ``at`` another place, it has the same lake: that is how a table's definition changes.
+    Written again ``at`` another place, it has the same lake, and from then on the modules written last:
+    that is how a table's definition changes.
     """
     project = folder / at
     for tier in ("platform", "spark"):
@@ -123,6 +124,7 @@ def write_project(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source)
     importlib.invalidate_caches()
+    sys.path[:] = [folder for folder in sys.path if folder != str(project)]  # loading it puts it in front
     for name in [name for name in sys.modules if f"{name}.".startswith(f"jobs.{pipeline}.")]:
         del sys.modules[name]
     roots = [f"storage.{layer}.root={folder / 'lake' / layer}" for layer in LAYERS]

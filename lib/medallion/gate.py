@@ -74,19 +74,20 @@ def needs_judging(step: Step) -> bool:
     return bool(table_rules(expectations_of(step)))
 
 
-def judge_frame(step: Step, frame: "DataFrame") -> list[Check]:
-    """Judge a table's rows, as readers would see them, by its table rules."""
+def judge_frame(step: Step, rows: "DataFrame") -> list[Check]:
+    """Judge a table by its table rules, as readers would see it; ``rows`` are all it holds, tombstones too."""
+    frame = public(step.table, rows)
     return check_table(
         frame,
         table_rules(expectations_of(step)),
-        referenced=lambda name: _referenced(step, name),
+        referenced=lambda name: rows if name == step.name else _referenced(step, name),
         singular=lambda expectation: _singular(step, expectation, frame),
     )
 
 
 def judge_version(step: Step, state: State) -> list[Check]:
     """Judge the newest rows of a table and, where they pass, let readers have them; one commit says so."""
-    checks = judge_frame(step, public(step.table, read_version(step.session, state, state.data)))
+    checks = judge_frame(step, read_version(step.session, state, state.data))
     if state.account is not None and not failed(checks):
         target = commits.Target(step.name, state, commits.CURATED)
         commits.note(step.lake, target, step.session, _passed(step, state.account))
@@ -119,11 +120,13 @@ def refusal(name: str, account: Account, failing: Sequence[Check]) -> str:
 
 
 def _referenced(step: Step, name: str) -> "DataFrame":
-    """Return all rows a table ever had: of a silver table tombstones too."""
+    """Return all rows another table ever had: of a silver table tombstones too."""
     state = step.lake.state(name)
-    if state is None:
-        raise QualityError(f"{step.name}: relationships: {name} does not exist yet")
-    return read_version(step.session, state, state.data if name == step.name else state.good)
+    if state is None or state.good == NO_VERSION:
+        raise QualityError(
+            f"{step.name}: waits for {name}, which its rows refer to: no version has passed its gate yet"
+        )
+    return read_version(step.session, state, state.good)
 
 
 def _singular(step: Step, expectation: Expectation, frame: "DataFrame") -> "DataFrame":

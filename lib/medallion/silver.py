@@ -204,7 +204,7 @@ def _commit(
     target = commits.Target(table.name, planned.state, commits.CURATED)
     if planned.technique == "full":
         if gate.needs_judging(step):
-            counted.checks.extend(gate.judge_frame(step, gate.public(table, written)))
+            counted.checks.extend(gate.judge_frame(step, written))
         judged = not gate.failed(counted.checks)
         commits.overwrite(step.lake, target, written, planned.account(step.run, table, counted.rows, judged=judged))
     elif counted.total == 0:

@@ -13,7 +13,7 @@ chance and left out; a product keeps its `recommendations_per_product` best by c
 product id. Orders of any size count; the cost grows with the square of the products on an order.
 """
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from medallion import job
@@ -39,15 +39,10 @@ def product_recommendations(lines: DataFrame, *, min_pair_orders: int, recommend
     """Count the pairs, weigh them, and keep the best of each product."""
     is_bought = F.col("is_sale") & F.col("product_id").isNotNull() & (F.col("units") > 0)
     baskets = lines.where(is_bought).select("order_id", "product_id").distinct()
-    best_first = Window.partitionBy("product_id").orderBy(
-        F.desc("confidence"), F.desc("lift"), "recommended_product_id"
-    )
     return (
-        baskets.transform(_count_pairs)
-        .where(F.col("pair_orders") >= min_pair_orders)
+        baskets.transform(_count_pairs, min_pair_orders)
+        .transform(_keep_best, baskets, recommendations_per_product)
         .transform(_weigh, baskets)
-        .withColumn("recommendation_rank", F.row_number().over(best_first))
-        .where(F.col("recommendation_rank") <= recommendations_per_product)
         .select(
             "product_id",
             "recommended_product_id",
@@ -60,28 +55,55 @@ def product_recommendations(lines: DataFrame, *, min_pair_orders: int, recommend
     )
 
 
-def _count_pairs(baskets: DataFrame) -> DataFrame:
-    partners = baskets.select("order_id", F.col("product_id").alias("recommended_product_id"))
-    return (
-        baskets.join(partners, on="order_id", how="inner")
-        .where("product_id <> recommended_product_id")
-        .groupBy("product_id", "recommended_product_id")
+def _count_pairs(baskets: DataFrame, min_pair_orders: int) -> DataFrame:
+    """Count the orders of each pair, once from an order's sorted products, and return it both ways round."""
+    products = F.sort_array(F.collect_list("product_id"))
+    following = F.slice("products", F.col("place") + 2, F.size("products"))
+    pairs = (
+        baskets.groupBy("order_id")
+        .agg(products.alias("products"))
+        .select("products", F.posexplode("products").alias("place", "first"))
+        .select("first", F.explode(following).alias("second"))
+        .groupBy("first", "second")
         .agg(F.count("*").alias("pair_orders"))
+        .where(F.col("pair_orders") >= min_pair_orders)
     )
+    both_ways = F.explode(F.array(_pair("first", "second"), _pair("second", "first")))
+    return pairs.select(both_ways.alias("pair"), "pair_orders").select("pair.*", "pair_orders")
+
+
+def _pair(product: str, partner: str) -> Column:
+    return F.struct(F.col(product).alias("product_id"), F.col(partner).alias("recommended_product_id"))
+
+
+def _keep_best(pairs: DataFrame, baskets: DataFrame, recommendations_per_product: int) -> DataFrame:
+    """Rank before weighing, since few pairs stay.
+
+    Confidence grows with the orders of the pair, and where it is equal, lift falls with those of the partner.
+    """
+    best_first = Window.partitionBy("product_id").orderBy(
+        F.desc("pair_orders"), "partner_orders", "recommended_product_id"
+    )
+    return (
+        pairs.join(
+            _orders_of(baskets, "recommended_product_id", "partner_orders"), on="recommended_product_id", how="inner"
+        )
+        .withColumn("recommendation_rank", F.row_number().over(best_first))
+        .where(F.col("recommendation_rank") <= recommendations_per_product)
+    )
+
+
+def _orders_of(baskets: DataFrame, product: str, count: str) -> DataFrame:
+    return baskets.groupBy(F.col("product_id").alias(product)).agg(F.count("*").alias(count))
 
 
 def _weigh(pairs: DataFrame, baskets: DataFrame) -> DataFrame:
     """Add support, confidence and lift to the pairs, from how many orders each product is on."""
-    product_orders = baskets.groupBy("product_id").agg(F.count("*").alias("product_orders"))
-    partner_orders = product_orders.select(
-        F.col("product_id").alias("recommended_product_id"), F.col("product_orders").alias("partner_orders")
-    )
     all_orders = baskets.agg(F.count_distinct("order_id").cast("decimal(12,0)").alias("all_orders"))
     together = F.col("pair_orders").cast("decimal(12,0)")
     product, partner = F.col("product_orders"), F.col("partner_orders")
     return (
-        pairs.join(product_orders, on="product_id", how="inner")
-        .join(partner_orders, on="recommended_product_id", how="inner")
+        pairs.join(_orders_of(baskets, "product_id", "product_orders"), on="product_id", how="inner")
         .crossJoin(F.broadcast(all_orders))
         .withColumns(
             {

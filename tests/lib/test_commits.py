@@ -1,0 +1,180 @@
+"""Commits: each carries its own account, a repeat is never silent, and a note moves no row."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from medallion import commits
+from medallion.conf import Conf
+from medallion.errors import CommitError, LakehouseError
+from medallion.lake import Account, Lake, Mark
+from medallion.session import Sessions
+
+NAME = "committed.silver.numbers"
+CONF = "description: Commits\n"
+
+
+@pytest.fixture
+def lake(project: Callable[..., Conf]) -> Lake:
+    return Lake(project("committed", {}, CONF))
+
+
+@pytest.fixture
+def session(sessions: Sessions) -> SparkSession:
+    return sessions.fresh(0)
+
+
+def _account(run: str = "first", **more: Any) -> Account:
+    marks = {"committed.bronze.numbers": Mark(3, "some-id", 1), "landing.numbers": Mark(7)}
+    return Account(run, "append", 'for a "test": \' ü', "print", marks, {"read": 2}, good=commits.SAME_COMMIT, **more)
+
+
+def _target(lake: Lake, properties: Mapping[str, str] = commits.CURATED) -> commits.Target:
+    return commits.Target(NAME, lake.state(NAME), properties)
+
+
+def _numbers(session: SparkSession, *numbers: int) -> DataFrame:
+    return session.createDataFrame([(n, f"n{n}") for n in numbers], "id int, name string").coalesce(1)
+
+
+def _stored(lake: Lake, session: SparkSession) -> list[int]:
+    return sorted(row.id for row in session.read.format("delta").load(lake.path(NAME)).collect())
+
+
+def test_each_way_to_commit_carries_its_account_and_moves_data_and_good(lake: Lake, session: SparkSession) -> None:
+    appended = commits.append(lake, _target(lake), _numbers(session, 1, 2), _account())
+    merged = commits.merge(lake, _target(lake), _numbers(session, 2, 3), ["id"], _account("second"))
+    kept = replace(_account("third"), data=merged.data, good=merged.good)
+    commits.note(lake, _target(lake), session, kept)
+    gone = _numbers(session, 1, 4).selectExpr("id", "name", "id = 1 AS _gone")
+    commits.merge(lake, _target(lake), gone, ["id"], _account("fourth"))
+    rows_now = _stored(lake, session)
+    unjudged = commits.overwrite(lake, _target(lake), _numbers(session, 9), replace(_account("fifth"), good=3))
+
+    found = {commit.version: commit for commit in lake.history(NAME)}
+    accounts = [found[version].account for version in range(5)]
+    assert [a.run_id for a in accounts if a] == ["first", "second", "third", "fourth", "fifth"]
+    assert [(a.data, a.good) for a in accounts if a] == [(0, 0), (1, 1), (1, 1), (3, 3), (4, 3)]
+    assert (accounts[0], accounts[2], accounts[4]) == (appended, kept, unjudged)
+    assert rows_now == [2, 3, 4]
+    assert _stored(lake, session) == [9]
+    assert found[2].operation == "SET TBLPROPERTIES"
+
+
+def test_an_account_comes_back_as_it_was_written() -> None:
+    account = _account(run_date="2026-01-31", data=3)
+
+    assert Account.from_json(account.to_json()) == account
+    for foreign in (None, "", "{}", "[]", "1", "no JSON", '{"medallion": 99}'):
+        assert Account.from_json(foreign) is None
+
+
+@pytest.mark.parametrize("write", ["append", "overwrite", "merge"])
+def test_a_repeated_transaction_is_noticed_and_does_nothing(lake: Lake, session: SparkSession, write: str) -> None:
+    commits.append(lake, _target(lake), _numbers(session, 1), _account())
+    planned = _target(lake)  # as two runs might have planned at the same time
+    commit: Callable[[int, str], Account] = {
+        "append": lambda n, run: commits.append(lake, planned, _numbers(session, n), _account(run)),
+        "overwrite": lambda n, run: commits.overwrite(lake, planned, _numbers(session, n), _account(run)),
+        "merge": lambda n, run: commits.merge(lake, planned, _numbers(session, n), ["id"], _account(run)),
+    }[write]
+    commit(2, "ours")
+    before = _stored(lake, session)
+
+    with pytest.raises(CommitError) as refused:
+        commit(3, "theirs")
+
+    state = lake.state(NAME)
+    assert str(refused.value).startswith(
+        f"{NAME}: planned version 1 by run theirs, found version 1 by run ours; somebody"
+    )
+    assert state is not None
+    assert (state.version, _stored(lake, session)) == (1, before)
+
+
+def test_a_creation_that_somebody_was_faster_with_is_noticed(lake: Lake, session: SparkSession) -> None:
+    planned = _target(lake)
+    commits.append(lake, planned, _numbers(session, 1), _account("ours"))
+
+    with pytest.raises(CommitError, match="planned version 0 by run theirs, found version 1 by run theirs"):
+        commits.append(lake, planned, _numbers(session, 2), _account("theirs"))
+
+
+def test_a_note_needs_a_table(lake: Lake, session: SparkSession) -> None:
+    with pytest.raises(CommitError, match=f"{NAME}: nothing to note in a table that does not exist"):
+        commits.note(lake, _target(lake), session, _account())
+
+
+def test_nulls_meet_nulls_in_a_merge(lake: Lake, session: SparkSession) -> None:
+    schema = "id int, name string"
+    commits.append(lake, _target(lake), session.createDataFrame([(None, "old")], schema), _account())
+
+    commits.merge(lake, _target(lake), session.createDataFrame([(None, "new")], schema), ["id"], _account("second"))
+
+    rows = session.read.format("delta").load(lake.path(NAME)).collect()
+    assert [(row.id, row.name) for row in rows] == [(None, "new")]
+
+
+def test_no_setting_of_a_commit_outlives_it(lake: Lake, session: SparkSession) -> None:
+    commits.append(lake, _target(lake), _numbers(session, 1), _account())
+    broken = _numbers(session, 2).selectExpr("id", "CAST(raise_error('broken') AS string) AS name")
+
+    with pytest.raises(PySparkException, match="broken"):
+        commits.merge(lake, _target(lake), broken, ["id"], _account("second"))
+
+    for setting in (commits._METADATA, commits._TXN_APP, commits._TXN_VERSION):
+        assert session.conf.get(setting, None) is None
+
+
+def test_two_threads_at_once_keep_their_own_metadata(project: Callable[..., Conf], sessions: Sessions) -> None:
+    lake = Lake(project("committed", {}, CONF))
+    names = [f"committed.silver.t{number}" for number in range(3)]
+    start = Barrier(len(names))
+    failures: list[Exception] = []
+
+    def write(name: str) -> None:
+        try:
+            session = sessions.fresh(0)
+            start.wait()
+            for turn in range(2):
+                target = commits.Target(name, lake.state(name), commits.CURATED)
+                commits.merge(lake, target, _with_gone(session, turn), ["id"], _account(f"{name}-{turn}"))
+        except (LakehouseError, PySparkException) as error:
+            failures.append(error)
+
+    threads = [Thread(target=write, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    runs = {name: [c.account.run_id for c in lake.history(name) if c.account] for name in names}
+    assert failures == []
+    assert runs == {name: [f"{name}-1", f"{name}-0"] for name in names}
+
+
+def _with_gone(session: SparkSession, number: int) -> DataFrame:
+    return _numbers(session, number).selectExpr("*", "false AS _gone")
+
+
+def test_a_commit_by_hand_is_told_and_a_harmless_one_is_passed_over(lake: Lake, session: SparkSession) -> None:
+    commits.append(lake, _target(lake), _numbers(session, 1, 2), _account())
+    path = lake.path(NAME)
+    session.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('note' = 'x')")
+    harmless = lake.state(NAME)
+    session.sql(f"DELETE FROM delta.`{path}` WHERE id = 1").collect()
+    changed = lake.state(NAME)
+    session.sql(f"RESTORE TABLE delta.`{path}` TO VERSION AS OF 0").collect()
+    restored = lake.state(NAME)
+
+    assert harmless and changed and restored
+    assert (harmless.foreign, harmless.version, harmless.data, harmless.good) == (None, 1, 0, 0)
+    assert (changed.foreign, changed.version, changed.data) == ("DELETE at version 2", 2, 0)
+    assert (restored.foreign, restored.version, restored.data) == (None, 3, 0)
+    commits.append(lake, _target(lake), _numbers(session, 3), _account("after"))
+    assert _stored(lake, session) == [1, 2, 3]

@@ -1,0 +1,269 @@
+"""The gate: readers and gold see the last version that passed, whatever became of the newest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from medallion import gate
+from medallion.lake import Lake
+from medallion.run import Report
+from medallion.step import Outcome
+
+Factory = Callable[..., Any]
+
+CONF = """
+description: Orders of customers
+sources:
+  orders: {format: json, delivers: events, system: shop}
+  customers: {format: json, delivers: events, system: crm}
+expectations:
+  silver.orders:
+    - {rule: unique, columns: [ref]}
+    - {rule: relationships, column: customer, to: gated.silver.customers, field: id}
+    - {rule: relationships, column: replaces, to: gated.silver.orders, field: id}
+    - {rule: sql, name: none_is_big}
+  gold.totals:
+    - {rule: unique, columns: [total]}
+"""
+IMPORTS = """
+from pyspark.sql import functions as F
+from medallion.tables import CARRIED, Aggregate, Bronze, Measure, Silver
+"""
+CUSTOMERS = """
+table = Silver(reads="gated.bronze.customers", key=("id",), sequence=("seq",), deleted="gone",
+               columns={"id": ("string", "id"), "seq": ("int", "version")})
+
+@table.transform
+def customers(records):
+    return records.withColumn("s", F.from_json("payload", "id string, seq int, gone boolean")).select("s.*", *CARRIED)
+"""
+ORDERS = """
+SENT = "id string, seq int, customer string, ref string, amount int, replaces string, gone boolean"
+COLUMNS = {name: ("string", name) for name in ("id", "customer", "ref", "replaces")}
+table = Silver(reads="gated.bronze.orders", key=("id",), sequence=("seq",), deleted="gone",
+               columns={**COLUMNS, "seq": ("int", "version"), "amount": ("int", "amount")})
+
+@table.transform
+def orders(records):
+    return records.withColumn("s", F.from_json("payload", SENT)).select("s.*", *CARRIED)
+"""
+TOTALS = """
+table = Aggregate(reads="gated.silver.orders", dimensions={"customer": "customer"},
+                  measures={"orders": Measure("count"), "total": Measure("sum", "amount")},
+                  columns={"customer": ("string", "c"), "orders": ("bigint", "n"), "total": ("bigint", "sum")})
+"""
+MODULES = {
+    **{f"bronze/{s}.py": f"{IMPORTS}table = Bronze(source='{s}')" for s in ("orders", "customers")},
+    "silver/customers.py": IMPORTS + CUSTOMERS,
+    "silver/orders.py": IMPORTS + ORDERS,
+    "gold/totals.py": IMPORTS + TOTALS,
+    "silver/checks/orders.none_is_big.sql": "SELECT id, amount FROM gated_silver.orders WHERE amount > 100;\n",
+}
+ORDERS_NAME, TOTALS_NAME = "gated.silver.orders", "gated.gold.totals"
+
+
+@dataclass
+class Moment:
+    """What a run said, and what readers see after it."""
+
+    report: Report
+    versions: dict[str, int]
+    orders: set[str]
+    totals: dict[str, int]
+
+    def outcome(self, name: str) -> Outcome:
+        (found,) = [outcome for outcome in self.report.outcomes if outcome.table == name]
+        return found
+
+
+@pytest.fixture(scope="module")
+def history(shared_scratch: Factory) -> dict[str, Moment]:
+    """Run after run: sound, orphaned, idle, only gold, mended, twice, settled, tombstones, gold twice."""
+    lake = shared_scratch("gated", MODULES, CONF)
+    moments: dict[str, Moment] = {}
+
+    def run(what: str, *names: str) -> None:
+        report = lake.run(*names)
+        orders = {row.id for row in lake.rows(ORDERS_NAME, "id").collect()}
+        totals = {row.customer: row.total for row in lake.rows(TOTALS_NAME).collect()}
+        moments[what] = Moment(report, lake.versions(), orders, totals)
+
+    def order(id: str, customer: str, ref: str, amount: int, **more: Any) -> dict[str, Any]:
+        return {"id": id, "seq": 1, "customer": customer, "ref": ref, "amount": amount, **more}
+
+    lake.deliver("customers", {"id": "c1", "seq": 1})
+    lake.deliver("orders", order("o1", "c1", "r1", 10, replaces="o1"))
+    run("sound")
+    lake.deliver("orders", order("o2", "c9", "r2", 20))
+    run("orphaned")
+    run("idle")
+    run("only gold", TOTALS_NAME)
+    lake.deliver("customers", {"id": "c9", "seq": 1})
+    run("mended")
+    lake.deliver("orders", order("o3", "c1", "r1", 500), order("o4", "c1", "r4", 7, replaces="o0"))
+    run("twice")
+    lake.deliver("orders", order("o3", "c1", "r3", 30, seq=2), order("o4", "c1", "r4", 40, seq=2, replaces="o3"))
+    run("settled")
+    lake.deliver("customers", {"id": "c9", "seq": 2, "gone": True})
+    lake.deliver("orders", order("o3", "c1", "r3", 30, seq=3, gone=True), order("o5", "c9", "r5", 30))
+    run("tombstones")
+    return moments
+
+
+def test_rows_that_pass_are_seen_at_once(history: dict[str, Moment]) -> None:
+    assert history["sound"].report.passed
+    assert (history["sound"].orders, history["sound"].totals) == ({"o1"}, {"c1": 10})
+
+
+def test_a_version_that_fails_is_committed_but_not_seen(history: dict[str, Moment]) -> None:
+    orphaned, failed = history["orphaned"], history["orphaned"].outcome(ORDERS_NAME)
+
+    assert (failed.status, failed.rows["written"]) == ("failed", 1)
+    assert failed.error == (
+        "gated.silver.orders: version 1 did not pass its gate: relationships(customer): 1 of 2 rows, e.g. c9; "
+        "readers keep version 0"
+    )
+    assert orphaned.versions[ORDERS_NAME] == 1
+    assert orphaned.orders == {"o1"}
+
+
+def test_gold_is_blocked_and_names_what_it_waits_for(history: dict[str, Moment]) -> None:
+    blocked, alone = history["orphaned"].outcome(TOTALS_NAME), history["only gold"].outcome(TOTALS_NAME)
+
+    assert (blocked.status, blocked.reason) == ("blocked", f"waits for {ORDERS_NAME}")
+    assert (alone.status, alone.error) == (
+        "failed",
+        "gated.gold.totals: waits for gated.silver.orders: version 1 did not pass its gate, 0 is the last that did; "
+        "`medallion run gated --table gated.silver.orders` tells why",
+    )
+    assert history["only gold"].totals == {"c1": 10}
+
+
+def test_what_still_fails_fails_again_without_a_new_version(history: dict[str, Moment]) -> None:
+    assert history["idle"].outcome(ORDERS_NAME).error == history["orphaned"].outcome(ORDERS_NAME).error
+    assert history["idle"].versions == history["orphaned"].versions
+
+
+def test_once_the_cause_is_gone_all_advance(history: dict[str, Moment]) -> None:
+    mended = history["mended"]
+
+    assert mended.report.passed
+    assert mended.outcome(ORDERS_NAME).reason == "version 1 was not judged yet"
+    assert (mended.orders, mended.totals) == ({"o1", "o2"}, {"c1": 10, "c9": 20})
+
+
+def test_every_rule_of_a_table_is_judged(history: dict[str, Moment]) -> None:
+    outcome = history["twice"].outcome(ORDERS_NAME)
+
+    failing = {check.label: (check.failed, check.total, check.example) for check in outcome.checks if check.stops}
+    assert failing == {
+        "unique(ref)": (1, 4, "{r1}"),
+        "relationships(replaces)": (1, 2, "o0"),
+        "none_is_big": (1, 1, '{"id":"o3","amount":500}'),
+    }
+    assert [check.label for check in outcome.checks if check.passed] == ["relationships(customer)"]
+    assert history["twice"].orders == {"o1", "o2"}
+    assert history["settled"].totals == {"c1": 80, "c9": 20}
+
+
+def test_a_reference_to_what_was_deleted_holds(history: dict[str, Moment]) -> None:
+    found = history["tombstones"]
+
+    assert found.outcome(ORDERS_NAME).error is None  # o5 refers to c9, and o4 to o3: both are tombstones
+    assert found.orders == {"o1", "o2", "o4", "o5"}
+
+
+def test_a_gold_version_that_fails_is_committed_but_not_seen(history: dict[str, Moment]) -> None:
+    """Both customers come to 50 now, which the check on gold, made for this, refuses."""
+    outcome = history["tombstones"].outcome(TOTALS_NAME)
+
+    assert outcome.status == "failed"
+    assert outcome.error is not None
+    assert "did not pass its gate: unique(total): 1 of 2 rows, e.g. {50}; readers keep version" in outcome.error
+    assert history["tombstones"].versions[TOTALS_NAME] == history["settled"].versions[TOTALS_NAME] + 1
+    assert history["tombstones"].totals == history["settled"].totals
+
+
+SMALL = """
+description: Numbers
+sources: {numbers: {format: json, delivers: events, system: counter}}
+expectations:
+  silver.numbers: [{rule: unique, columns: [n]}, {rule: relationships, column: n, to: $p.silver.numbers, field: n}]
+"""
+NUMBERS = """
+table = Silver(reads="$p.bronze.numbers", key=("id",), sequence=("seq",),
+               columns={"id": ("string", "id"), "seq": ("int", "version"), "n": ("int", "number")})
+
+@table.transform
+def numbers(records):
+    return records.withColumn("s", F.from_json("payload", "id string, seq int, n int")).select("s.*", *CARRIED)
+"""
+
+
+def _small(scratch: Factory, pipeline: str) -> Any:
+    modules = {
+        "bronze/numbers.py": f"{IMPORTS}table = Bronze(source='numbers')",
+        "silver/numbers.py": (IMPORTS + NUMBERS).replace("$p", pipeline),
+    }
+    return scratch(pipeline, modules, SMALL.replace("$p", pipeline))
+
+
+def _seen(lake: Any) -> dict[str, int]:
+    return {row.id: row.n for row in lake.rows(f"{lake.conf.name}.silver.numbers").collect()}
+
+
+def test_a_version_that_a_killed_run_left_is_judged_first(scratch: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    lake, name = _small(scratch, "killed"), "killed.silver.numbers"
+    lake.deliver("numbers", {"id": "a", "seq": 1, "n": 1})
+    lake.run()
+    lake.deliver("numbers", {"id": "b", "seq": 1, "n": 2})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(gate, "judge_version", killed)
+        lake.run()
+    unjudged, seen_meanwhile = Lake(lake.conf).state(name), _seen(lake)
+
+    outcome = lake.run().outcomes[-1]
+
+    assert unjudged is not None
+    assert (unjudged.data, unjudged.good) == (1, 0)
+    assert seen_meanwhile == {"a": 1}
+    assert (outcome.status, outcome.reason) == ("done", "version 1 was not judged yet")
+    assert _seen(lake) == {"a": 1, "b": 2}
+
+
+def test_a_row_rule_of_severity_fail_or_beyond_its_tolerance_stops_before_the_commit(scratch: Factory) -> None:
+    lake, name = _small(scratch, "stopped"), "stopped.silver.numbers"
+    lake.deliver("numbers", {"id": "a", "seq": 1, "n": 1}, {"id": "b", "seq": 1, "n": 2})
+    lake.run()
+    lake.deliver("numbers", {"id": "c", "seq": 1, "n": -3}, {"id": "d", "seq": 1, "n": 4})
+
+    def outcome(rule: str) -> Outcome:
+        return (
+            lake.with_overrides(f"expectations.silver.numbers=[{{rule: range, column: n, min: 0, {rule}}}]")
+            .run()
+            .outcomes[-1]
+        )
+
+    stopped = [
+        outcome("severity: fail"),
+        outcome("severity: fail, tolerance: 0.4"),
+        outcome("severity: quarantine, tolerance: 0.1"),
+    ]
+    version_then, seen_then = lake.versions()[name], _seen(lake)
+    warned = outcome("severity: warn")
+
+    assert [found.status for found in stopped] == ["failed"] * 3
+    assert [found.error for found in stopped] == [
+        "stopped.silver.numbers: stopped before the commit: range(n): 1 of 2 rows, e.g. -3",
+        "stopped.silver.numbers: stopped before the commit: range(n): 1 of 2 rows, e.g. -3",
+        "stopped.silver.numbers: stopped before the commit: range(n): 1 of 4 rows, e.g. -3",
+    ]
+    assert (version_then, seen_then) == (0, {"a": 1, "b": 2})
+    assert (warned.status, warned.score) == ("done", 50.0)
+    assert [(check.passed, check.stops) for check in warned.checks] == [(False, False)]
+    assert _seen(lake) == {"a": 1, "b": 2, "c": -3, "d": 4}
