@@ -1,4 +1,4 @@
-"""Where real data is, and lakes that all tests of a file look at, since filling one takes a while."""
+"""Where real data is, and shops that all tests of a file look at, since filling one takes a while."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -23,9 +23,12 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="module")
 def shop_at(
-    tmp_path_factory: pytest.TempPathFactory, sessions: Sessions
+    real_data: Path, tmp_path_factory: pytest.TempPathFactory, sessions: Sessions
 ) -> Iterator[Callable[..., Lakehouse]]:
-    """A factory of shops, each on an empty lake, in which it always is the moment given."""
+    """A factory of shops, each on an empty lake; from then on it always is the moment given.
+
+    It asks for the real data first, so that Spark does not start for tests that are skipped.
+    """
 
     def make(now: str, *overrides: str) -> Lakehouse:
         clock.setenv(NOW, now)
