@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import Any
 
-from prefect import Flow, flow, task
+from prefect import Flow, allow_failure, flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
@@ -123,7 +123,10 @@ def _submit(prepared: Run, host: Host, name: str, futures: Futures, slots: Bound
     """Submit a table's task and its gate's, behind the gates of what it reads; the gate's future counts."""
     runtime = prepared.conf.platform.runtime
     touches_outside = isinstance(prepared.tables[name], Bronze)
-    upstream = [futures[up] for up in prepared.tables[name].upstream if up in futures]
+    reads = prepared.tables[name].upstream
+    upstream: list[Any] = [futures[up] for up in reads if up in futures]
+    looked_at = [n for n in graph.before(prepared.conf, prepared.tables, name) if n in futures and n not in reads]
+    upstream += [allow_failure(futures[n]) for n in looked_at]  # by its expectations, which judge by what there is
 
     @task(
         name=name,

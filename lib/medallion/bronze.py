@@ -68,7 +68,13 @@ def consumed(state: State | None, table: Bronze) -> int:
             f"acknowledged may be gone: RESTORE TABLE delta.`{state.path}` TO VERSION AS OF {state.data} brings "
             "them back"
         )
-    return state.account.watermark[f"landing.{table.source}"].version
+    mark = state.account.watermark.get(f"landing.{table.source}")
+    if mark is None:
+        raise HistoryError(
+            f"{state.name}: found records of {', '.join(state.account.watermark)}, wanted landing.{table.source}: a "
+            "table takes in one source; give another source a table of its own"
+        )
+    return mark.version
 
 
 def delivered(lake: Lake, name: str, source: str, version: int) -> int:

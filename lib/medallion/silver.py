@@ -148,17 +148,8 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
     finally:
         sorted_out.unpersist()
     state = step.lake.state(table.name)
-    version = state.version if state else None
-    return Outcome(
-        table.name,
-        "done",
-        planned.technique,
-        planned.reason,
-        version,
-        counted.rows,
-        counted.checks,
-        score=counted.score,
-    )
+    told = (planned.technique, planned.reason, state.version if state else None, counted.rows, counted.checks)
+    return Outcome(table.name, "done", *told, score=counted.score)
 
 
 def _alive(table: Silver, chosen: Chosen) -> "DataFrame":

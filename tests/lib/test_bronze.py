@@ -9,7 +9,9 @@ import pytest
 from pyspark.errors import PySparkException
 
 from medallion import bronze
-from medallion.lake import Account, Lake
+from medallion.errors import HistoryError
+from medallion.lake import Account, Lake, Mark, State
+from medallion.tables import Bronze
 
 EVENTS = """
 description: Events
@@ -206,6 +208,17 @@ def test_a_restore_by_hand_is_noticed_and_its_repair_is_told(scratch: Factory) -
     assert repair.endswith("TO VERSION AS OF 1")
     assert (idle.status, mended.status, mended.rows) == ("skipped", "done", {"read": 2, "stored": 1, "duplicates": 1})
     assert _payloads(lake, name) == {'{"n": 0}': 1, '{"n": 1}': 1, '{"n": 2}': 1}
+
+
+def test_a_table_that_took_in_another_source_is_refused() -> None:
+    account = Account("run", "append", "", "", {"landing.tills": Mark(7)}, data=3, good=3)
+    state = State("intake.bronze.lines", "/somewhere", "id", 3, account)
+
+    assert bronze.consumed(state, Bronze("tills")) == 7
+    with pytest.raises(
+        HistoryError, match=r"intake\.bronze\.lines: found records of landing\.tills, wanted landing\.lines"
+    ):
+        bronze.consumed(state, Bronze("lines"))
 
 
 def test_a_batch_that_does_not_add_up_is_refused(scratch: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
