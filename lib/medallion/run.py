@@ -53,7 +53,8 @@ def run_step(run: Run, sessions: Sessions, name: str, *, replay: bool = False) -
     table = run.tables[name]
     try:
         with lock.writing(run.conf, name, run.run_id):
-            outcome = _refresh(Step(run, table, sessions.fresh(_input_bytes(run, table))), table, replay=replay)
+            step = Step(run, table, lambda: sessions.fresh(_input_bytes(run, table)))
+            outcome = _refresh(step, table, replay=replay)
     except ConfError:
         raise
     except QualityError as error:

@@ -1,8 +1,9 @@
 """What every step works with, and what it leaves behind."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from medallion.conf import Conf
@@ -29,11 +30,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Step:
-    """One table's turn in a run, with a session of its own."""
+    """One table's turn in a run; a step that finds nothing to do never asks for its session."""
 
     run: Run
     table: "Table"
-    session: "SparkSession"
+    open_session: "Callable[[], SparkSession]"
+
+    @cached_property
+    def session(self) -> "SparkSession":
+        """A Spark session of the step's own."""
+        return self.open_session()
 
     @property
     def name(self) -> str:
