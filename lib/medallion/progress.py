@@ -28,7 +28,7 @@ class Progress:
         self._total = total
         self._clock = clock
         self._started = clock()
-        self._working: list[str] = ["starting Spark"]
+        self._working: list[str] = ["looking at what is new"]
         self._ended = 0
         self._live = Live(console=console, get_renderable=self._line, refresh_per_second=4, transient=True)
 

@@ -76,7 +76,6 @@ def _execute(
     sessions = Sessions(prepared.conf)
     try:
         with Progress(console(stderr=True), len(chosen)) as progress:
-            sessions.start()
             done = run.run_tables(prepared, sessions, chosen, listen=progress, replay=replay)
         ops.record(prepared, done)
         facts = {

@@ -210,7 +210,7 @@ def test_progress_prints_a_line_for_each_table_that_ends():
     text = _told(terminal=False, events=["lab.bronze.readings", BRONZE, GOLD, FAILED])
 
     first, *lines = text.splitlines()
-    assert first.endswith("3 tables: starting Spark")
+    assert first.endswith("3 tables: looking at what is new")
     assert [line.split("s  ", 1)[1].split(maxsplit=1) for line in lines] == [
         ["lab.bronze.readings", "append, 1,201 rows in, 1,200 out"],
         ["lab.gold.daily", "skipped, nothing changed upstream"],
