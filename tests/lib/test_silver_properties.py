@@ -167,6 +167,7 @@ def fresh_lake(shared_scratch: Callable[..., Any]) -> Callable[[], Any]:
     return make
 
 
+@pytest.mark.slow
 # Without shrinking: each example is two or three runs of the engine.
 @settings(
     max_examples=10,
