@@ -64,7 +64,7 @@ def run_step(run: Run, sessions: Sessions, name: str, *, replay: bool = False) -
     except PySparkException as error:
         log.debug("%s", name, exc_info=True)
         outcome = Outcome(name, "failed", error=f"{name}: Spark says: {str(error).splitlines()[0]}")
-    except Exception as error:  # noqa: BLE001  a transform may raise anything, and the other tables go on
+    except Exception as error:  # a transform may raise anything, and the other tables go on
         log.exception("%s", name)
         outcome = Outcome(name, "failed", error=f"{name}: {type(error).__name__}: {error}")
     outcome.seconds = round(time.monotonic() - started, 2)
