@@ -200,7 +200,9 @@ def _known(step: Step, records: "DataFrame") -> "DataFrame":
 
     state = step.lake.state(step.name)
     if state is None:
-        return step.session.createDataFrame([], "_identity string, _stored_sha256 string, _stored array<string>")
+        none = {"_stored_sha256": "string", "_stored": "array<string>"}
+        columns = [F.lit(None).cast(type_).alias(name) for name, type_ in none.items()]
+        return records.select("_identity", *columns).where(F.lit(False))
     bronze = step.session.read.format("delta").option("versionAsOf", state.version).load(state.path)
     is_first = F.col("_record_id") == F.col("_identity")
     return (

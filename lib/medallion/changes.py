@@ -20,8 +20,8 @@ def feed(session: "SparkSession", state: State, after: int, until: int) -> "Data
 
 def at_hand(ids: "DataFrame") -> "DataFrame":
     """Return a few rows as a relation on the driver, so that plans built on them stay small; many as they are."""
-    rows = ids.limit(_FEW + 1).collect()
-    return ids if len(rows) > _FEW else ids.sparkSession.createDataFrame(rows, ids.schema)
+    rows = ids.limit(_FEW + 1).toArrow()  # and back as Arrow: a list of rows would cost a Python worker
+    return ids if rows.num_rows > _FEW else ids.sparkSession.createDataFrame(rows)
 
 
 def net(changes: "DataFrame", columns: Sequence[str]) -> "DataFrame":

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -17,13 +18,19 @@ from medallion import job
 from medallion.parse import blank_to_null
 from medallion.tables import CARRIED, Silver
 
-Rule = tuple[str, list[str], list[str], list[str], str | None, dict[str, str]]
+Rule = tuple[str, list[str], list[str], list[str], str | None, list[tuple[str, str]]]
 
 # What the library calls a field of ours.
 FIELDS = {"street": "street_address", "city": "city", "postal_code": "postal_code", "area": "country_area"}
-RULES = (
-    "rule_country string, allowed array<string>, required array<string>, upper array<string>, "
-    "postal_code_pattern string, areas map<string,string>"
+RULES = pa.schema(
+    {
+        "rule_country": pa.string(),
+        "allowed": pa.list_(pa.string()),
+        "required": pa.list_(pa.string()),
+        "upper": pa.list_(pa.string()),
+        "postal_code_pattern": pa.string(),
+        "areas": pa.map_(pa.string(), pa.string()),
+    }
 )
 
 table = Silver(
@@ -47,7 +54,9 @@ table = Silver(
 @table.transform
 def addresses(orders: DataFrame) -> DataFrame:
     """Normalise and judge each shipping address by the rules of its country."""
-    rules = F.broadcast(orders.sparkSession.createDataFrame(list(country_rules()), RULES))
+    columns = [list(column) for column in zip(*country_rules(), strict=True)]
+    # As an Arrow table the rules reach Spark without a Python worker.
+    rules = F.broadcast(orders.sparkSession.createDataFrame(pa.table(columns, schema=RULES)))
     return (
         orders.where(F.col("shipping_address").isNotNull())
         .withColumn("country_code", F.upper(_text("country_code")))
@@ -83,7 +92,7 @@ def country_rules() -> tuple[Rule, ...]:
             [ours for ours, theirs in FIELDS.items() if theirs in rule.required_fields],
             [ours for ours, theirs in FIELDS.items() if theirs in rule.upper_fields],
             _whole(rule.postal_code_matchers[0].pattern) if rule.postal_code_matchers else None,
-            {label.lower(): key for key, name in _areas(rule) for label in (key, name)},
+            list({label.lower(): key for key, name in _areas(rule) for label in (key, name)}.items()),
         )
         for code, rule in rules.items()
     )
