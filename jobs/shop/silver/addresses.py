@@ -54,9 +54,9 @@ table = Silver(
 @table.transform
 def addresses(orders: DataFrame) -> DataFrame:
     """Normalise and judge each shipping address by the rules of its country."""
-    columns = [list(column) for column in zip(*country_rules(), strict=True)]
+    columns = dict(zip(RULES.names, zip(*country_rules(), strict=True), strict=True))
     # As an Arrow table the rules reach Spark without a Python worker.
-    rules = F.broadcast(orders.sparkSession.createDataFrame(pa.table(columns, schema=RULES)))
+    rules = F.broadcast(orders.sparkSession.createDataFrame(pa.Table.from_pydict(columns, schema=RULES)))
     return (
         orders.where(F.col("shipping_address").isNotNull())
         .withColumn("country_code", F.upper(_text("country_code")))
