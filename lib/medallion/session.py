@@ -36,7 +36,7 @@ _SMALL = {
     # A small file is sooner written anew than given a deletion vector, and stays one file.
     "spark.databricks.delta.merge.deletionVectors.persistent": "false",
 }
-SMALL_BYTES = 32 * 1024 * 1024
+SMALL_BYTES = 2 * 1024 * 1024  # of Parquet, some ten thousands of rows; interpreted, more would take long
 
 
 class Sessions:

@@ -94,7 +94,8 @@ def _keep_best(pairs: DataFrame, baskets: DataFrame, recommendations_per_product
 
 
 def _orders_of(baskets: DataFrame, product: str, count: str) -> DataFrame:
-    return baskets.groupBy(F.col("product_id").alias(product)).agg(F.count("*").alias(count))
+    # Marked as the small side of joins: Spark would take the pairs for it, and hold up other tables meanwhile.
+    return F.broadcast(baskets.groupBy(F.col("product_id").alias(product)).agg(F.count("*").alias(count)))
 
 
 def _weigh(pairs: DataFrame, baskets: DataFrame) -> DataFrame:
