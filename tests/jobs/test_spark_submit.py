@@ -24,9 +24,10 @@ def submit(*arguments: str) -> tuple[int, str]:
     environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "PYSPARK_PYTHON": sys.executable}
     environment |= {"PYTHONPATH": f"{PROJECT / 'lib'}:{PROJECT}", "SPARK_LOCAL_IP": "127.0.0.1"}
     command = [str(binaries / "spark-submit"), "--master", "local[2]", *arguments]
-    return subprocess.run(
+    done = subprocess.run(
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
+    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.slow
