@@ -21,7 +21,7 @@ from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.notify import notify
-from medallion import clock, conf, graph, ops, report, run
+from medallion import clock, conf, graph, lock, ops, report, run
 from medallion.errors import LakehouseError, QualityError
 from medallion.run import Listener, Report
 from medallion.session import Sessions
@@ -82,6 +82,7 @@ def refresh(
 
     Raises:
         ConfError: Conf or parameters that cannot be used; nothing was written.
+        LockedError: Another process runs the pipeline just now, and conf says not to wait for it.
         RunFailedError: A step failed or a gate did not open; what does not depend on it went on.
     """
     loaded = conf.load(pipeline, overrides or [])
@@ -90,7 +91,8 @@ def refresh(
     lent = _host.get()
     host = lent or Host(Sessions(loaded))
     try:
-        told = _run(prepared, host, names)
+        with lock.running(loaded, prepared.run_id):
+            told = _run(prepared, host, names)
     finally:
         if lent is None:
             host.sessions.stop()

@@ -1,7 +1,12 @@
-"""One writer a table: an operating system lock, since Delta's local log can lose an acknowledged commit."""
+"""One run a pipeline and one writer a table: operating system locks, since Delta's local log can lose a commit.
+
+However a run was started (command line, flow, spark-submit, schedule), it takes the same locks; they go with
+the process that holds them, however it ends.
+"""
 
 import fcntl
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -11,6 +16,8 @@ from pathlib import Path
 from medallion import clock
 from medallion.conf import Conf
 from medallion.errors import LockedError
+
+log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2
 
@@ -27,15 +34,25 @@ def refuse_shared_storage(conf: Conf) -> None:
 
 
 @contextmanager
-def writing(conf: Conf, name: str, run_id: str) -> Iterator[None]:
-    """Hold the only right to write a table; raise LockedError naming the holder, or wait, as conf says.
+def running(conf: Conf, run_id: str) -> Iterator[None]:
+    """Hold the only right to run a pipeline; raise LockedError naming the holder, or wait, as conf says."""
+    with _held(conf, conf.name, run_id, "is being run by another process"):
+        yield
 
-    The lock goes with the process that holds it, however it ends.
-    """
+
+@contextmanager
+def writing(conf: Conf, name: str, run_id: str) -> Iterator[None]:
+    """Hold the only right to write a table; raise LockedError naming the holder, or wait, as conf says."""
+    with _held(conf, name, run_id, "another process writes it"):
+        yield
+
+
+@contextmanager
+def _held(conf: Conf, name: str, run_id: str, said: str) -> Iterator[None]:
     path = Path(conf.root("ops"), "locks", f"{name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as handle:
-        _take(handle.fileno(), path, name, wait=conf.platform.runtime.on_locked == "wait")
+        _take(handle.fileno(), path, f"{name}: {said}", wait=conf.platform.runtime.on_locked == "wait")
         handle.truncate(0)
         holder = {"run": run_id, "process": os.getpid(), "since": clock.now().isoformat(timespec="seconds")}
         handle.write(json.dumps(holder))
@@ -43,7 +60,8 @@ def writing(conf: Conf, name: str, run_id: str) -> Iterator[None]:
         yield
 
 
-def _take(descriptor: int, path: Path, name: str, *, wait: bool) -> None:
+def _take(descriptor: int, path: Path, said: str, *, wait: bool) -> None:
+    told = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,9 +69,11 @@ def _take(descriptor: int, path: Path, name: str, *, wait: bool) -> None:
         except BlockingIOError:
             if not wait:
                 raise LockedError(
-                    f"{name}: another process writes it ({_holder(path)}); wait for it to end, or set "
-                    "runtime.on_locked=wait"
+                    f"{said} ({_holder(path)}); wait for it to end, or set runtime.on_locked=wait"
                 ) from None
+        if not told:
+            log.warning("%s (%s); waiting for it to end", said, _holder(path))
+            told = True
         time.sleep(_POLL_SECONDS)
 
 

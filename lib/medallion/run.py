@@ -80,7 +80,15 @@ def run_tables(
     listen: Listener = lambda _: None,
     replay: bool = False,
 ) -> Report:
-    """Refresh tables in graph order, as many at once as conf allows; what needs a failed one is blocked."""
+    """Refresh tables in graph order, as many at once as conf allows; what needs a failed one is blocked.
+
+    Raises LockedError where another process runs the pipeline just now and conf says not to wait for it.
+    """
+    with lock.running(run.conf, run.run_id):
+        return _run_tables(run, sessions, names, listen, replay)
+
+
+def _run_tables(run: Run, sessions: Sessions, names: Collection[str], listen: Listener, replay: bool) -> Report:
     started = time.monotonic()
     conf = run.conf
     report = Report(conf.name, run.run_id, conf.environment, clock.now().isoformat(timespec="seconds"))

@@ -1,4 +1,4 @@
-"""One writer a table: refused or waited for, and free again however the holder ends."""
+"""One run a pipeline and one writer a table: refused or waited for, and free again however the holder ends."""
 
 import os
 import subprocess
@@ -68,6 +68,32 @@ def test_another_process_is_refused_and_told_who_holds_it_until_that_one_is_kill
         f"{TABLE}: another process writes it (run run-of-the-other, process {process.pid}, since 2"
     )
     assert message.endswith("); wait for it to end, or set runtime.on_locked=wait")
+
+
+def test_a_pipeline_that_another_process_runs_is_refused_and_told_who_runs_it(conf: Callable[..., Conf]) -> None:
+    with lock.running(conf(), "first"):
+        with pytest.raises(LockedError) as refused, lock.running(conf(), "second"):
+            pass
+        with lock.writing(conf(), TABLE, "first"):  # its own tables are free to it
+            pass
+
+    assert str(refused.value).startswith("shop: is being run by another process (run first, process ")
+
+
+def test_whom_a_run_waits_for_is_said_once(conf: Callable[..., Conf], caplog: pytest.LogCaptureFixture) -> None:
+    def second() -> None:
+        with lock.running(conf("runtime.on_locked=wait"), "second"):
+            pass
+
+    with lock.running(conf(), "first"):
+        waiting = Thread(target=second)
+        waiting.start()
+        time.sleep(0.7)
+    waiting.join(timeout=10)
+
+    assert [record.getMessage().split(", process")[0] for record in caplog.records] == [
+        "shop: is being run by another process (run first"
+    ]
 
 
 def test_a_second_writer_in_one_process_is_refused_too(conf: Callable[..., Conf]) -> None:
