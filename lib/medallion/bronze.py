@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from medallion import commits
+from medallion import changes, commits, gate
 from medallion.conf import Source
 from medallion.errors import CommitError, HistoryError
 from medallion.lake import NO_VERSION, Account, Lake, Mark, State
 from medallion.landing import Landing, Manifest, batches
 from medallion.records import Batch, read
+from medallion.session import from_arrow
 from medallion.step import Outcome, Step
 from medallion.tables import Bronze
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 # Deliveries are gathered up to this size into one append: large enough to be few, small enough for a driver.
 BATCH_BYTES = 128 * 1024 * 1024
+NONE_YET = "no delivery yet: it starts empty"
+
+_PLACE = ("delivery", "landing_file", "position")  # of a record: no two have the same
 
 COLUMNS = {
     "_record_id": "Identity of the delivered record: by idempotency key, or by content, place and delivery",
@@ -41,17 +45,21 @@ COLUMNS = {
 
 
 def ingest(step: Step, table: Bronze) -> Outcome:
-    """Append what landing published since the table's own last commit; an outcome `skipped` where nothing was."""
+    """Append what landing published since the table's own last commit; an outcome `skipped` where nothing was.
+
+    Before its source's first delivery the table is made empty, so that what reads it can start.
+    """
     landing = Landing(step.run.conf, table.source)
-    pending = landing.after(consumed(step.lake.state(step.name), table))
+    known = step.lake.state(step.name)
+    pending = landing.after(consumed(known, table))
     rows = {"read": 0, "stored": 0, "duplicates": 0}
-    if not pending:
+    if not pending and known is not None:
         return Outcome(step.name, "skipped", "skip", "no new delivery", rows=rows)
-    for batch in batches(pending, BATCH_BYTES):
+    for batch in batches(pending, BATCH_BYTES) if pending else [[]]:
         account = _append(step, table, landing, batch)
         rows = {term: rows[term] + account.rows[term] for term in rows}
     state = step.lake.state(step.name)
-    reason = f"{len(pending)} new deliver{'y' if len(pending) == 1 else 'ies'}"
+    reason = f"{len(pending)} new deliver{'y' if len(pending) == 1 else 'ies'}" if pending else NONE_YET
     return Outcome(step.name, "done", "append", reason, state.version if state else None, rows)
 
 
@@ -89,72 +97,110 @@ def _append(step: Step, table: Bronze, landing: Landing, manifests: Sequence[Man
     source = step.run.conf.source(table.source)
     batch = read(landing, source, manifests)
     state = step.lake.state(step.name)
+    first, last = (manifests[0].number, manifests[-1].number) if manifests else (0, 0)
     target = commits.Target(step.name, state, commits.APPEND_ONLY)
-    records = identified(step, source, batch).persist()
-    try:
-        stored, duplicates = _count(records)
-        account = Account(
-            step.run.run_id,
-            technique="append",
-            reason=f"deliveries {manifests[0].number} to {manifests[-1].number}",
-            fingerprint="",
-            watermark={f"landing.{table.source}": Mark(manifests[-1].number, since=manifests[0].number - 1)},
-            rows={"read": batch.read, "stored": stored, "duplicates": duplicates + batch.repeats},
-            data=state.data if state else NO_VERSION,
-            good=state.good if state else NO_VERSION,
-        )
-        if stored == 0 and state is not None:
-            done = commits.note(step.lake, target, step.session, account)
-        else:
-            new = _documented(step, records.where("not _is_duplicate"), manifests[-1].number)
-            account = replace(account, good=commits.SAME_COMMIT)
-            done = commits.append(step.lake, target, new, account)
-    finally:
-        records.unpersist()
+    records, duplicates = _new(step, source, batch)
+    stored = len(batch.table) - duplicates
+    account = Account(
+        step.run.run_id,
+        technique="append",
+        reason=f"deliveries {first} to {last}" if manifests else NONE_YET,
+        fingerprint="",
+        watermark={f"landing.{table.source}": Mark(last, since=first - 1)},
+        rows={"read": batch.read, "stored": stored, "duplicates": duplicates + batch.repeats},
+        data=state.data if state else NO_VERSION,
+        good=state.good if state else NO_VERSION,
+    )
+    if stored == 0 and state is not None:
+        done = commits.note(step.lake, target, step.session, account)
+    else:
+        account = replace(account, good=commits.SAME_COMMIT)
+        done = commits.append(step.lake, target, _documented(step, records, last), account)
     _balance(step, done, stored)
     return done
 
 
-def identified(step: Step, source: Source, batch: Batch) -> "DataFrame":
-    """Return the batch's records with identity, key and problem, and whether bronze or the batch has them already."""
+def _new(step: Step, source: Source, batch: Batch) -> tuple["DataFrame", int]:
+    """Return the batch's records that bronze does not have yet, with identity, key and problem; and how many it has.
+
+    Most identities come once: only of those that do not, records are held against each other.
+    """
+    from pyspark.sql import functions as F
+
+    records = _identified(step, source, batch)
+    if source.delivers == "snapshot":
+        return records, 0
+    identities = records.select("_identity", "_payload_sha256", *_PLACE).persist()
+    try:
+        known = _known(step, identities)
+        repeated = _repeated(identities, known)
+        if repeated is None:
+            return records, 0
+        judged = changes.at_hand(_judged(identities.join(F.broadcast(repeated), on="_identity", how="semi"), known))
+        found = judged.agg(F.count_if("_is_duplicate")).first()
+    finally:
+        identities.unpersist()
+    is_other = F.coalesce("_is_other", F.lit(False))
+    other_id = F.sha2(F.concat("_identity", "_payload_sha256"), 256)
+    new = (
+        records.join(F.broadcast(judged), on=list(_PLACE), how="left")
+        .where("NOT coalesce(_is_duplicate, false)")
+        .withColumns(
+            {
+                "_record_id": F.when(is_other, other_id).otherwise(F.col("_identity")),
+                "_problem": F.when(is_other, F.lit("idempotency key reused with other bytes")).otherwise(
+                    F.col("_problem")
+                ),
+            }
+        )
+    )
+    return new, found[0] if found else 0
+
+
+def _identified(step: Step, source: Source, batch: Batch) -> "DataFrame":
+    """Return the batch's records with identity, key and problem, as if each were the first of its identity."""
+    from pyspark.sql import functions as F
+
+    return (
+        from_arrow(step.session, batch.table)
+        .withColumns({"_payload_sha256": F.sha2("payload", 256), "_problem": _unreadable(source)})
+        .withColumn("_key", _readable(source, source.key))
+        .withColumn("_identity", _identity(source))
+        .withColumn("_record_id", F.col("_identity"))
+    )
+
+
+def _repeated(records: "DataFrame", known: "DataFrame | None") -> "DataFrame | None":
+    """Return the identities that come more than once, or that bronze has; None where there are none."""
+    from pyspark.sql import functions as F
+
+    counted = records.groupBy("_identity").agg(F.count("*").alias("_times"))
+    is_repeated = F.col("_times") > 1
+    if known is not None:
+        counted = counted.join(known.select("_identity", F.lit(True).alias("_is_known")), on="_identity", how="left")
+        is_repeated = is_repeated | F.coalesce("_is_known", F.lit(False))
+    repeated = changes.at_hand(counted.where(is_repeated).select("_identity"))
+    return None if repeated.isEmpty() else repeated
+
+
+def _judged(repeated: "DataFrame", known: "DataFrame | None") -> "DataFrame":
+    """Tell of records, by their place, which is there already, and which has another's key with bytes of its own."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    arrived = step.session.createDataFrame(batch.to_arrow())
-    by_arrival = ("delivery", "landing_file", "position")
-    records = (
-        arrived.withColumns({"_payload_sha256": F.sha2("payload", 256), "_unreadable": _unreadable(source)})
-        .withColumn("_key", _readable(source, source.key))
-        .withColumn("_identity", _identity(source))
-    )
-    if source.delivers == "snapshot":
-        return records.withColumns(
-            {
-                "_record_id": F.col("_identity"),
-                "_problem": F.col("_unreadable"),
-                "_is_duplicate": F.lit(False),
-            }
-        )
-    same_identity = Window.partitionBy("_identity").orderBy(*by_arrival)
-    same_bytes = Window.partitionBy("_identity", "_payload_sha256").orderBy(*by_arrival)
-    known = _known(step, records)
+    if known is None:
+        none = {"_stored_sha256": F.lit(None).cast("string"), "_stored": F.lit(None).cast("array<string>")}
+        records = repeated.withColumns(none)
+    else:
+        records = repeated.join(known, on="_identity", how="left")
+    same_identity = Window.partitionBy("_identity").orderBy(*_PLACE)
+    same_bytes = Window.partitionBy("_identity", "_payload_sha256").orderBy(*_PLACE)
     first = F.coalesce("_stored_sha256", F.first("_payload_sha256").over(same_identity))
-    is_other = F.col("_payload_sha256") != F.col("_first_sha256")
-    return (
-        records.join(known, on="_identity", how="left")
-        .withColumn("_first_sha256", first)
-        .withColumns(
-            {
-                "_record_id": F.when(is_other, F.sha2(F.concat("_identity", "_payload_sha256"), 256)).otherwise(
-                    F.col("_identity")
-                ),
-                "_problem": F.when(is_other, F.lit("idempotency key reused with other bytes")).otherwise(
-                    F.col("_unreadable")
-                ),
-                "_is_duplicate": F.coalesce(F.array_contains("_stored", F.col("_payload_sha256")), F.lit(False))
-                | (F.row_number().over(same_bytes) > 1),
-            }
-        )
+    is_stored = F.coalesce(F.array_contains("_stored", F.col("_payload_sha256")), F.lit(False))
+    return records.select(
+        *_PLACE,
+        (F.col("_payload_sha256") != first).alias("_is_other"),
+        (is_stored | (F.row_number().over(same_bytes) > 1)).alias("_is_duplicate"),
     )
 
 
@@ -180,7 +226,7 @@ def _readable(source: Source, path: str | None) -> "Column":
     if path is None:
         return F.lit(None).cast("string")
     found = F.get_json_object("payload", path) if source.format == "json" else F.col("fields")[path]
-    return F.when(F.col("_unreadable").isNull(), found)
+    return F.when(F.col("_problem").isNull(), found)
 
 
 def _unreadable(source: Source) -> "Column":
@@ -194,16 +240,14 @@ def _unreadable(source: Source) -> "Column":
     return F.coalesce(found, F.when(~is_object, F.lit("not a JSON object")))
 
 
-def _known(step: Step, records: "DataFrame") -> "DataFrame":
+def _known(step: Step, records: "DataFrame") -> "DataFrame | None":
     """Return what bronze holds of the batch's identities: hash of the first payload, and all its hashes."""
     from pyspark.sql import functions as F
 
     state = step.lake.state(step.name)
     if state is None:
-        none = {"_stored_sha256": "string", "_stored": "array<string>"}
-        columns = [F.lit(None).cast(type_).alias(name) for name, type_ in none.items()]
-        return records.select("_identity", *columns).where(F.lit(False))
-    bronze = step.session.read.format("delta").option("versionAsOf", state.version).load(state.path)
+        return None
+    bronze = gate.read_version(step.session, state, state.version)
     is_first = F.col("_record_id") == F.col("_identity")
     return (
         bronze.join(F.broadcast(records.select("_identity").distinct()), on="_identity", how="semi")
@@ -213,13 +257,6 @@ def _known(step: Step, records: "DataFrame") -> "DataFrame":
             F.collect_set("_payload_sha256").alias("_stored"),
         )
     )
-
-
-def _count(records: "DataFrame") -> tuple[int, int]:
-    from pyspark.sql import functions as F
-
-    found = records.agg(F.count_if(~F.col("_is_duplicate")), F.count_if("_is_duplicate")).first()
-    return (found[0], found[1]) if found else (0, 0)
 
 
 def _documented(step: Step, records: "DataFrame", batch_id: int) -> "DataFrame":

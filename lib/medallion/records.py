@@ -1,8 +1,8 @@
 """Deliveries as records: one row a payload, exactly as received, with its place and what is wrong with it.
 
-Reading is plain Python on the driver: thousands of small webhook files are read in well under a second,
-where a Spark job would list each. What a record is depends on the file: all of a ``.json`` file, a line
-of a ``.jsonl`` file, a row of a csv file.
+Reading is done on the driver: thousands of small webhook files are read in well under a second, where a
+Spark job would list each; and large plain ones by the column (`plain`). What a record is depends on the
+file: all of a ``.json`` file, a line of a ``.jsonl`` file, a row of a csv file.
 """
 
 import codecs
@@ -11,13 +11,13 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medallion.conf import Source
 from medallion.errors import LandingError
-from medallion.landing import LandedFile, Landing, Manifest
+from medallion.landing import Landing, Manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +30,9 @@ csv.field_size_limit(2**31 - 1)
 _SURROGATES = 0xDC00
 _HAS_UNDECODED = re.compile("[\udc00-\udcff]")
 _UNDECODED = "medallion_undecoded"
+
+JSON_LINES = (".jsonl", ".ndjson")
+EMPTY = "empty"
 
 
 def _as_surrogates(error: UnicodeError) -> tuple[str, int]:
@@ -53,29 +56,15 @@ class Record:
 
 @dataclass
 class Batch:
-    """Records of some deliveries: ``read`` counts all, ``rows`` holds those that are not repeats of an extract."""
+    """Records of some deliveries: ``read`` counts all, ``table`` holds those that are not repeats of an extract.
 
-    read: int = 0
-    repeats: int = 0
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    Columns: payload, fields, problem, position, landing_file, delivery, received_at, and occurrence, which
+    tells equal payloads of a delivery apart.
+    """
 
-    def to_arrow(self) -> "pa.Table":
-        """Return the rows as an Arrow table, typed though it has no row."""
-        import pyarrow as pa
-
-        schema = pa.schema(
-            [
-                ("payload", pa.string()),
-                ("fields", pa.map_(pa.string(), pa.string())),
-                ("problem", pa.string()),
-                ("delivery", pa.int64()),
-                ("position", pa.int64()),
-                ("occurrence", pa.int64()),
-                ("received_at", pa.timestamp("us", tz="UTC")),
-                ("landing_file", pa.string()),
-            ]
-        )
-        return pa.Table.from_pylist(self.rows, schema=schema)
+    read: int
+    repeats: int
+    table: "pa.Table"
 
 
 def read(landing: Landing, source: Source, manifests: Sequence[Manifest]) -> Batch:
@@ -84,62 +73,79 @@ def read(landing: Landing, source: Source, manifests: Sequence[Manifest]) -> Bat
     An extract's rows are news only against the extract before: A, B, A are three records, while a row
     carried along unchanged is counted as a repeat. The occurrence number keeps identical rows apart.
     """
-    batch = Batch()
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from medallion import plain
+
+    schema = pa.schema(
+        [
+            *plain.FOUND,
+            ("delivery", pa.int64()),
+            ("received_at", pa.timestamp("us", tz="UTC")),
+            ("occurrence", pa.int64()),
+        ]
+    )
+    parts: list[pa.Table] = []
+    total = 0
     for manifest in manifests:
+        found = _delivery(landing, source, manifest)
+        total += len(found)
+        received_at = pa.scalar(datetime.fromisoformat(manifest.received_at), schema.field("received_at").type)
+        occurrence = plain.occurrences(found["payload"])
+        placed = [pa.repeat(manifest.number, len(found)), pa.repeat(received_at, len(found)), occurrence]
+        found = pa.table([*found.columns, *placed], schema=schema)
         before = _extract_before(landing, source, manifest)
-        seen: Counter[str] = Counter()
-        received_at = datetime.fromisoformat(manifest.received_at)
-        for file, record in _delivery(landing, source, manifest):
-            seen[record.payload] += 1
-            batch.read += 1
-            if seen[record.payload] <= before[record.payload]:
-                batch.repeats += 1
-                continue
-            batch.rows.append(
-                {
-                    "payload": record.payload,
-                    "fields": None if record.fields is None else list(record.fields.items()),
-                    "problem": record.problem,
-                    "delivery": manifest.number,
-                    "position": record.position,
-                    "occurrence": seen[record.payload],
-                    "received_at": received_at,
-                    "landing_file": file.path,
-                }
-            )
-    return batch
+        if before is not None:
+            found = found.filter(pc.greater(occurrence, plain.times_in(before["payload"], found["payload"])))
+        parts.append(found)
+    table = plain.concatenated(parts, schema)
+    return Batch(total, total - len(table), table)
 
 
-def _extract_before(landing: Landing, source: Source, manifest: Manifest) -> Counter[str]:
-    """Count the payloads of the extract before this one; none for events or where landing has let it go."""
+def _extract_before(landing: Landing, source: Source, manifest: Manifest) -> "pa.Table | None":
+    """Return the extract before this one; none for events or where landing has let it go."""
     if source.delivers != "snapshot" or manifest.number == 1:
-        return Counter()
+        return None
     try:
-        before = landing.manifest(manifest.number - 1)
-        return Counter(record.payload for _, record in _delivery(landing, source, before))
+        return _delivery(landing, source, landing.manifest(manifest.number - 1))
     except LandingError:
-        return Counter()  # then every row counts as news, which costs time and changes nothing
+        return None  # then every row counts as news, which costs time and changes nothing
 
 
-def _delivery(landing: Landing, source: Source, manifest: Manifest) -> Iterator[tuple[LandedFile, Record]]:
+def _delivery(landing: Landing, source: Source, manifest: Manifest) -> "pa.Table":
+    """Return the records of a delivery, in the order of its files."""
+    from medallion import plain
+
+    parts: list[pa.Table] = []
+    gathered: list[tuple[str, Record]] = []
     for file, content in landing.contents(manifest):
-        for record in records(content, file.name, source):
-            yield file, record
+        found = plain.read_plain(content, file.name, file.path, source)
+        if found is None:
+            gathered += [(file.path, record) for record in records(content, file.name, source)]
+        else:
+            parts += [plain.from_records(gathered), found]
+            gathered = []
+    return plain.concatenated([*parts, plain.from_records(gathered)], plain.FOUND)
 
 
 def records(content: bytes, name: str, source: Source) -> Iterator[Record]:
     """Yield the records of one file; a payload that cannot be what it should be is marked, never dropped."""
-    is_utf8 = codecs.lookup(source.encoding).name == "utf-8"
-    text = content.decode("utf-8-sig" if is_utf8 else source.encoding, errors=_UNDECODED)
+    text = content.decode("utf-8-sig" if is_utf8(source.encoding) else source.encoding, errors=_UNDECODED)
     if source.format == "csv":
         found = _csv_rows(text)
-    elif name.endswith((".jsonl", ".ndjson")):
+    elif name.endswith(JSON_LINES):
         lines = text.removesuffix("\n").split("\n") if text else []
         found = (Record(line.removesuffix("\r"), position) for position, line in enumerate(lines, start=1))
     else:
         found = iter([Record(text, 1)])
     for record in found:
         yield _checked(record, source)
+
+
+def is_utf8(encoding: str) -> bool:
+    """Tell whether an encoding is UTF-8, whatever name it goes by."""
+    return codecs.lookup(encoding).name == "utf-8"
 
 
 def _checked(record: Record, source: Source) -> Record:
@@ -150,7 +156,7 @@ def _checked(record: Record, source: Source) -> Record:
     size = len(record.payload.encode())
     problem = record.problem
     if problem is None and record.fields is None and not record.payload.strip():
-        problem = "empty"
+        problem = EMPTY
     elif problem is None and size > source.max_bytes:
         problem = f"too large: {size} bytes, at most {source.max_bytes}"
     return replace(record, problem=problem)
@@ -160,7 +166,7 @@ def _csv_rows(text: str) -> Iterator[Record]:
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines, strict=True)
     header: list[str] | None = None
-    spoilt: str | None = None
+    unusable: str | None = None
     start = 0
     while True:
         try:
@@ -175,13 +181,13 @@ def _csv_rows(text: str) -> Iterator[Record]:
             continue
         if header is None:
             header = [cell.strip() for cell in cells]
-            spoilt = _spoilt(header)
+            unusable = spoilt(header)
             continue
-        fields = None if spoilt else dict(zip(header, cells, strict=False))
-        yield Record(raw.rstrip("\r\n"), position, fields, spoilt or _ragged(header, cells))
+        fields = None if unusable else dict(zip(header, cells, strict=False))
+        yield Record(raw.rstrip("\r\n"), position, fields, unusable or _ragged(header, cells))
 
 
-def _spoilt(header: Sequence[str]) -> str | None:
+def spoilt(header: Sequence[str]) -> str | None:
     """Say why cells under a header cannot be told by name, if so."""
     twice = [name for name, count in Counter(header).items() if count > 1]
     if twice:

@@ -116,6 +116,41 @@ def test_equal_lines_of_a_file_are_records_of_their_own(taken_in: Any) -> None:
     assert [(row.payload, row._position) for row in rows] == [('{"a": 1}', 1), ('{"b": 2}', 2), ('{"a": 1}', 3)]
 
 
+def test_a_source_without_a_delivery_makes_an_empty_table_in_one_commit(taken_in: Any, scratch: Factory) -> None:
+    filled, _ = taken_in
+    lake = scratch("idle", MODULES, EVENTS)
+    names = [f"bronze.{source}" for source in ("events", "lines", "extract")]
+
+    report = lake.run()
+    again = lake.run()
+
+    assert [(o.status, o.reason, o.version) for o in report.outcomes] == [("done", bronze.NONE_YET, 0)] * 3
+    assert [o.status for o in again.outcomes] == ["skipped"] * 3
+    assert lake.versions() == {f"idle.{name}": 0 for name in names}
+    for name in names:
+        assert _counts(report, f"idle.{name}") == {"read": 0, "stored": 0, "duplicates": 0}
+        empty = lake.stored(f"idle.{name}")
+        assert empty.schema == filled.stored(f"intake.{name}").schema
+        assert empty.count() == 0
+        with pytest.raises(PySparkException, match=APPEND_ONLY):
+            lake.sessions.start().sql(f"DELETE FROM delta.`{Lake(lake.conf).path(f'idle.{name}')}`")
+
+
+def test_the_first_delivery_to_an_empty_table_is_taken_in_whole(scratch: Factory) -> None:
+    lake = scratch("late", MODULES, EVENTS)
+    lake.run()
+    lake.deliver("events", {"delivery": "d1", "id": 7}, {"delivery": "d1", "id": 7})
+    lake.deliver("extract", "id,name\n1,A\n", ending="csv")
+
+    report = lake.run()
+
+    assert _counts(report, "late.bronze.events") == {"read": 2, "stored": 1, "duplicates": 1}
+    assert _counts(report, "late.bronze.extract") == {"read": 1, "stored": 1, "duplicates": 0}
+    commits = list(Lake(lake.conf).history("late.bronze.events"))
+    assert [commit.account.watermark["landing.events"] for commit in commits] == [Mark(1, since=0), Mark(0, since=-1)]
+    assert [bronze.delivered(Lake(lake.conf), "late.bronze.events", "events", version) for version in (0, 1)] == [0, 1]
+
+
 def test_the_commit_carries_the_account(taken_in: Any) -> None:
     lake, report = taken_in
 
@@ -226,13 +261,8 @@ def test_a_batch_that_does_not_add_up_is_refused(scratch: Factory, monkeypatch: 
     conf = "description: E\nsources: {events: {format: json, delivers: events, system: shop}}"
     lake = scratch("lossy", {"bronze/events.py": MODULES["bronze/events.py"]}, conf)
     lake.deliver("events", {"n": 1}, {"n": 2})
-    count = bronze._count
-
-    def one_less(records: Any) -> tuple[int, int]:
-        stored, duplicates = count(records)
-        return stored - 1, duplicates
-
-    monkeypatch.setattr(bronze, "_count", one_less)
+    new = bronze._new
+    monkeypatch.setattr(bronze, "_new", lambda *arguments: (new(*arguments)[0], 1))  # one duplicate that is none
 
     (outcome,) = lake.run().outcomes
     assert outcome.status == "failed"

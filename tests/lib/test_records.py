@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from medallion import conf
+from medallion import conf, plain
 from medallion.conf import Source
 from medallion.landing import Landing
 from medallion.records import Record, read, records
@@ -162,6 +164,47 @@ def test_a_cell_may_be_larger_than_pythons_default() -> None:
     assert found == {"id": "x" * 200_000}
 
 
+@settings(deadline=None)  # the first call imports Arrow
+@given(
+    st.lists(
+        st.sampled_from(
+            ["", " ", "\x1c", "1", "1,é", "1,2", ",", '1,"2"', "long enough to be too large", "\u2028", "\0"]
+        )
+    ),
+    st.sampled_from([b"\n", b"\r\n", b"\r"]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([JSON.model_copy(update={"max_bytes": 20}), CSV.model_copy(update={"max_bytes": 20})]),
+)
+def test_plain_reading_finds_what_exact_reading_does(
+    lines: list[str], ending: bytes, last: bool, mark: bool, source: Source
+) -> None:
+    content = ending.join(line.encode() for line in lines) + (ending if last else b"")
+    content = b"\xef\xbb\xbf" + content if mark else content
+
+    found = plain.read_plain(content, "a.jsonl", "files/a.jsonl", source)
+
+    exact = plain.from_records(("files/a.jsonl", record) for record in records(content, "a.jsonl", source))
+    assert found is None or found.to_pylist() == exact.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("source", "content", "is_plain"),
+    [
+        (JSON, b'{"a": 1}\r\n{"a": 2}\r\n', True),
+        (JSON, b'{"a": 1}\r{"a": 2}\r\n', False),
+        (JSON, b"\xff\n", False),
+        (CSV, b"id,name\n1,x\n\n2,y\n", True),
+        (CSV, b'id,name\n1,"x"\n', False),
+        (CSV, b"id,name\n1\n", False),
+        (CSV, b"id,id\n1,2\n", False),
+        (_source("csv", encoding="latin-1"), b"id\n1\n", False),
+    ],
+)
+def test_what_is_plain(source: Source, content: bytes, is_plain: bool) -> None:
+    assert (plain.read_plain(content, "a.jsonl", "files/a.jsonl", source) is not None) is is_plain
+
+
 @pytest.fixture
 def landing(tmp_path: Path) -> Landing:
     return Landing(conf.load("shop", [f"storage.landing.root={tmp_path}"], PROJECT), "customers")
@@ -173,10 +216,9 @@ def test_equal_lines_of_a_delivery_keep_their_occurrence(landing: Landing) -> No
 
     batch = read(landing, JSON, landing.after(0))
 
-    told = [(row["payload"], row["delivery"], row["position"], row["occurrence"]) for row in batch.rows]
+    told = [(row["payload"], row["delivery"], row["position"], row["occurrence"]) for row in batch.table.to_pylist()]
     assert told == [("x", 1, 1, 1), ("y", 1, 2, 1), ("x", 1, 3, 2), ("x", 1, 1, 3), ("x", 2, 1, 1)]
     assert (batch.read, batch.repeats) == (5, 0)
-    assert batch.to_arrow().num_rows == 5
 
 
 def test_an_extract_holds_news_against_the_one_before_only(landing: Landing) -> None:
@@ -186,10 +228,10 @@ def test_an_extract_holds_news_against_the_one_before_only(landing: Landing) -> 
 
     batch = read(landing, source, landing.after(0))
 
-    told = [(row["payload"], row["delivery"], row["occurrence"]) for row in batch.rows]
+    told = [(row["payload"], row["delivery"], row["occurrence"]) for row in batch.table.to_pylist()]
     assert told == [("1,A", 1, 1), ("2,C", 1, 1), ("1,B", 2, 1), ("1,A", 3, 1), ("2,C", 3, 2)]
-    assert batch.read == len(batch.rows) + batch.repeats == 7
-    assert read(landing, source, landing.after(2)).rows == batch.rows[3:]  # read one by one: the same
+    assert batch.read == len(batch.table) + batch.repeats == 7
+    assert read(landing, source, landing.after(2)).table == batch.table.slice(3)  # read one by one: the same
 
 
 def test_an_extract_is_news_as_a_whole_where_the_one_before_is_gone(landing: Landing) -> None:
@@ -199,11 +241,11 @@ def test_an_extract_is_news_as_a_whole_where_the_one_before_is_gone(landing: Lan
 
     batch = read(landing, _source("csv", "snapshot"), landing.after(1))
 
-    assert ([row["payload"] for row in batch.rows], batch.repeats) == (["1"], 0)
+    assert ([row["payload"] for row in batch.table.to_pylist()], batch.repeats) == (["1"], 0)
 
 
 def test_no_delivery_makes_a_table_without_rows(landing: Landing) -> None:
-    found = read(landing, CSV, []).to_arrow()
+    found = read(landing, CSV, []).table
 
     assert found.num_rows == 0
     assert found.schema.names[:3] == ["payload", "fields", "problem"]
