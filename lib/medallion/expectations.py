@@ -27,6 +27,16 @@ def table_rules(expectations: Sequence[Expectation]) -> list[Expectation]:
     return [e for e in expectations if e.rule in TABLE_RULES]
 
 
+def holds_by_change(expectation: Expectation, key: Sequence[str]) -> bool:
+    """Tell whether a table that passed a rule passes it again if the rows that come do, nulls of its key included.
+
+    A key stays unique under MERGE, and a reference holds for good once its key was seen.
+    """
+    strict = expectation.severity == "fail" and expectation.tolerance == 0
+    by_key = expectation.rule == "unique" and set(expectation.columns) >= set(key)
+    return strict and (by_key or expectation.rule == "relationships")
+
+
 def misses(expectation: Expectation) -> "Column":
     """Return whether a row misses an expectation; never null."""
     from pyspark.sql import functions as F
@@ -102,18 +112,18 @@ def check_table(
     expectations: Sequence[Expectation],
     referenced: Callable[[str], "DataFrame"],
     singular: Callable[[Expectation], "DataFrame"],
-) -> list[Check]:
+    also: Sequence["Column"] = (),
+) -> tuple[list[Check], list[Any]]:
     """Judge a whole table by its table rules: one query for unique and relationships, one for each SQL check.
 
     ``referenced`` returns every row a table ever had, tombstones included, since a reference holds if its
-    key was ever seen; ``singular`` returns the rows that a SQL check finds.
+    key was ever seen; ``singular`` returns the rows that a SQL check finds. What ``also`` measures of the
+    table comes with the same query, and is returned behind the checks.
     """
     from pyspark.sql import functions as F
 
     rules = [e for e in expectations if e.rule != "sql"]
     checks = [_singular(singular(e), e) for e in expectations if e.rule == "sql"]
-    if not rules:
-        return checks
     measures: list[Column] = []
     for number, rule in enumerate(rules):
         if rule.rule == "unique":
@@ -124,14 +134,16 @@ def check_table(
             value = F.col(str(rule.column))
             orphan = value.isNotNull() & F.col(f"_known_{number}").isNull()
             measures += [F.count_if(orphan), F.count(value), F.max(F.when(orphan, value.cast("string")))]
-    row = frame.agg(*measures).first()
+    if not measures and not also:
+        return checks, []
+    row = frame.agg(*measures, *also).first()
     told = list(row) if row else []
     for number, rule in enumerate(rules):
         failed, total, shown = told[3 * number : 3 * number + 3]
         if failed and rule.rule == "unique":
             shown = _repeated(frame, rule)
         checks.append(judge(rule, failed, total, shown))
-    return checks
+    return checks, told[len(measures) :]
 
 
 def _referring(frame: "DataFrame", rule: Expectation, referenced: "DataFrame", name: str) -> "DataFrame":

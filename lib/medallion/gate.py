@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medallion import commits
 from medallion.conf import Expectation
@@ -10,19 +10,24 @@ from medallion.errors import QualityError
 from medallion.expectations import check_table, table_rules
 from medallion.graph import check_sql, named_in
 from medallion.lake import NO_VERSION, Account, State
+from medallion.session import from_arrow
+from medallion.small import read_small
 from medallion.step import Check, Step
 from medallion.tables import Silver, Table, layer_of, sql_name
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 
 def read_version(session: "SparkSession", state: State, version: int) -> "DataFrame":
     """Return a table at one version, all columns.
 
-    Where no rows changed since, the newest version is read instead: Delta has that snapshot at hand, while
-    any older one costs it a job to rebuild.
+    A small one is read on the driver. Of others, where no rows changed since, the newest version is read
+    instead: Delta has that snapshot at hand, while any older one costs it a job to rebuild.
     """
+    small = read_small(state.path, version)
+    if small is not None:
+        return from_arrow(session, small)
     version = state.version if version == state.data and not state.foreign else version
     return session.read.format("delta").option("versionAsOf", version).load(state.path)
 
@@ -76,12 +81,18 @@ def needs_judging(step: Step) -> bool:
 
 def judge_frame(step: Step, rows: "DataFrame") -> list[Check]:
     """Judge a table by its table rules, as readers would see it; ``rows`` are all it holds, tombstones too."""
+    return judge_and_measure(step, rows)[0]
+
+
+def judge_and_measure(step: Step, rows: "DataFrame", also: Sequence["Column"] = ()) -> tuple[list[Check], list[Any]]:
+    """Judge rows, and measure more of them in the same pass; see `check_table`."""
     frame = public(step.table, rows)
     return check_table(
         frame,
         table_rules(expectations_of(step)),
         referenced=lambda name: rows if name == step.name else _referenced(step, name),
         singular=lambda expectation: _singular(step, expectation, frame),
+        also=also,
     )
 
 

@@ -65,12 +65,11 @@ def aggregate(table: Aggregate, rows: "DataFrame") -> "DataFrame":
 
 
 def _commit(step: Step, table: Gold, planned: Plan, rows: "DataFrame") -> Outcome:
-    read, missing, checks = _check_rows(step, rows)
-    failing = gate.failed(checks)
+    read, missing, of_rows, of_table = _check(step, rows)
+    failing = gate.failed(of_rows)
     if failing:
-        raise QualityError(f"{table.name}: stopped before the commit: {gate.describe(failing)}", checks)
-    if gate.needs_judging(step):
-        checks += gate.judge_frame(step, rows)
+        raise QualityError(f"{table.name}: stopped before the commit: {gate.describe(failing)}", of_rows)
+    checks = of_rows + of_table
     failing = gate.failed(checks)
     target = commits.Target(table.name, planned.state, commits.CURATED)
     account = planned.account(step.run, table, {"read": read, "written": read}, judged=not failing)
@@ -85,8 +84,8 @@ def _commit(step: Step, table: Gold, planned: Plan, rows: "DataFrame") -> Outcom
     return outcome
 
 
-def _check_rows(step: Step, rows: "DataFrame") -> tuple[int, int, list[Check]]:
-    """Count rows and what each row rule is missed by, in the pass that computes them."""
+def _check(step: Step, rows: "DataFrame") -> tuple[int, int, list[Check], list[Check]]:
+    """Count rows and those that miss a row rule, and judge by row and by table, in the pass that computes them."""
     from pyspark.sql import functions as F
 
     rules = row_rules(gate.expectations_of(step))
@@ -95,7 +94,7 @@ def _check_rows(step: Step, rows: "DataFrame") -> tuple[int, int, list[Check]]:
         any_missed = any_missed | misses(rule)
     measures = [F.count_if(misses(rule)) for rule in rules]
     examples = [F.max(F.when(misses(rule), found(rule, rows.columns))) for rule in rules]
-    row = rows.agg(F.count("*"), F.count_if(any_missed), *measures, *examples).first()
-    read, missing, *told = row if row else (0, 0)
-    checks = [judge(rule, told[i], read, told[len(rules) + i]) for i, rule in enumerate(rules)]
-    return read, missing, checks
+    of_table, told = gate.judge_and_measure(step, rows, [F.count("*"), F.count_if(any_missed), *measures, *examples])
+    read, missing, *counts = told
+    of_rows = [judge(rule, counts[i], read, counts[len(rules) + i]) for i, rule in enumerate(rules)]
+    return read, missing, of_rows, of_table

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from medallion import bronze, changes, commits, gate, outcomes, quarantine
 from medallion.curate import contract, judged, looked_up, rows_of
 from medallion.errors import CommitError, QualityError
-from medallion.expectations import row_rules
+from medallion.expectations import holds_by_change, row_rules, table_rules
 from medallion.lake import State
 from medallion.outcomes import Tally
 from medallion.planner import Plan, plan
@@ -176,9 +176,7 @@ def _settle(step: Step, table: Silver, planned: Plan, chosen: Chosen, rows: "Dat
     anew = planned.technique == "full"
     known = step.lake.exists(quarantine.name_of(table))
     if counted.rejected or (known and (anew or chosen.again is not None)):
-        driving = planned.upstream[table.reads]
-        records = gate.read_version(step.session, driving, driving.good)
-        found = quarantine.rejected(step, rows.where("_outcome != 'removed'"), records)
+        found = quarantine.rejected(step, rows.where("_outcome != 'removed'"), chosen.records)
         quarantine.settle(step, table, found, chosen.again, anew=anew)
 
 
@@ -204,9 +202,26 @@ def _commit(
             commits.note(step.lake, target, step.session, account)
         return
     else:
-        account = planned.account(step.run, table, counted.rows, judged=not gate.needs_judging(step))
+        judged = not gate.needs_judging(step) or _passes(step, table, planned, written, counted)
+        account = planned.account(step.run, table, counted.rows, judged=judged)
         commits.merge(step.lake, target, written, table.key, account)
     _balance(step, table, counted.total)
+
+
+def _passes(step: Step, table: Silver, planned: Plan, written: "DataFrame", counted: Tally) -> bool:
+    """Judge only what comes, where that tells of the whole table: then readers have it with the same commit.
+
+    Where it does not pass, the version is judged as a whole after its commit, which tells more.
+    """
+    if planned.state is None or planned.state.good != planned.state.data:
+        return False
+    if not all(holds_by_change(rule, table.key) for rule in table_rules(gate.expectations_of(step))):
+        return False
+    checks = gate.judge_frame(step, written)
+    passed = not gate.failed(checks)
+    if passed:
+        counted.checks.extend(checks)
+    return passed
 
 
 def _balance(step: Step, table: Silver, total: int) -> None:

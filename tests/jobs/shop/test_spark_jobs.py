@@ -1,0 +1,65 @@
+"""How many Spark jobs each kind of step takes on the sample shop: what a small run costs is little else."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from medallion import feed, run
+
+# Kind of step -> at most so many jobs and stages, whichever the table. Raise one only for a reason.
+FIRST_LOAD = {
+    "bronze append": (7, 9),
+    "silver full": (11, 14),
+    "gold full": (8, 21),
+}
+SECOND_DAY = {
+    "bronze append": (11, 20),
+    "silver affected_keys": (21, 43),
+    "gold full": (8, 26),
+}
+
+
+@pytest.mark.slow
+def test_a_step_takes_no_more_spark_jobs_than_its_kind_may(
+    lakehouse: Callable[..., Any], request: pytest.FixtureRequest
+) -> None:
+    if request.config.getoption("--connect"):
+        pytest.skip("jobs are counted by the Spark context, which a Connect session does not have")
+    lake = lakehouse("shop", "runtime.parallel_jobs=1")
+
+    for day, most in enumerate((FIRST_LOAD, SECOND_DAY)):
+        feed.sample(lake.conf, day, {"orders": 60})
+        taken = spark_jobs(lake)
+        assert {kind for kind, _ in taken.values()} == set(most)
+        above = {
+            table: (kind, found, most[kind])
+            for table, (kind, found) in taken.items()
+            if found[0] > most[kind][0] or found[1] > most[kind][1]
+        }
+        assert not above
+
+    nothing_new = spark_jobs(lake)
+    assert {found for _, found in nothing_new.values()} == {(0, 0)}
+
+
+def spark_jobs(lake: Any) -> dict[str, tuple[str, tuple[int, int]]]:
+    """Run the pipeline and return each table's kind of step, and how many jobs and stages it took."""
+    context = lake.sessions.start().sparkContext
+    prepared = run.prepare(lake.conf)
+    group = f"{prepared.run_id} {{}}"
+
+    def begin(told: Any) -> None:
+        if isinstance(told, str):
+            context.setJobGroup(group.format(told), told)
+
+    report = run.run_tables(prepared, lake.sessions, list(prepared.tables), listen=begin)
+    assert report.passed
+    taken = {}
+    for outcome in report.outcomes:
+        jobs = context.statusTracker().getJobIdsForGroup(group.format(outcome.table))
+        infos = [context.statusTracker().getJobInfo(job) for job in jobs]
+        stages = sum(len(info.stageIds) for info in infos if info)
+        layer = outcome.table.split(".")[1]
+        taken[outcome.table] = (f"{layer} {outcome.technique}", (len(jobs), stages))
+    return taken
