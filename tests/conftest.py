@@ -14,7 +14,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from medallion import conf as conf_door
-from medallion import gate, run
+from medallion import gate, run, warm_start
 from medallion.conf import Conf
 from medallion.landing import Landing, Manifest
 from medallion.run import Report
@@ -24,18 +24,43 @@ PROJECT = Path(__file__).resolve().parents[1]
 LAYERS = ("landing", "bronze", "silver", "gold", "ops")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--connect", action="store_true", help="only what uses Spark, with sessions of a Connect server")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--connect"):  # where classic Spark logs, a client warns
+        config.addinivalue_line("filterwarnings", "ignore:WARN WindowExpression:UserWarning")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--connect"):  # what does not use Spark is the same without
+        others = [item for item in items if "sessions" not in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
 @pytest.fixture(scope="session")
-def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sessions]:
-    """The one Spark of the test run: local[2], small shuffles, Delta, as a run would start it."""
+def sessions(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Sessions]:
+    """The one Spark of the test run: local[2], small shuffles, Delta, as a run would start it, or as `up` does."""
     overrides = [
         "spark.master=local[2]",
         "spark.conf.spark.sql.shuffle.partitions=2",
         "runtime.parallel_jobs=2",
+        f"storage.ops.root={tmp_path_factory.mktemp('ops')}",
     ]
-    started = Sessions(conf_door.load("shop", overrides, PROJECT))
-    started.start()
-    yield started
-    started.stop()
+    conf = conf_door.load("shop", overrides, PROJECT)
+    is_remote = request.config.getoption("--connect")
+    if is_remote:
+        warm_start.start(conf, print, try_out=False)
+    started = Sessions(conf)
+    try:
+        started.start()
+        yield started
+    finally:
+        started.stop()
+        if is_remote:
+            warm_start.end(conf, print)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ Command = TypeVar("Command", bound=Callable[..., int])
 _WORK = Group("Work", sort_key=1)
 _LOOK = Group("Look (no Spark, nothing is written)", sort_key=2)
 _FEED = Group("Feed", sort_key=3)
-_OTHER = Group("Options", sort_key=4)
+_SPARK = Group("Spark kept warm (no run needs it, each is faster with it)", sort_key=4)
+_OTHER = Group("Options", sort_key=5)
 _ONE_OF = Group("Only a part of the pipeline", validator=validators.mutually_exclusive)
 
 app = App(
@@ -73,6 +74,38 @@ def replay(
     from medallion import work
 
     return work.replay(load(pipeline, overrides), overrides, table=table, json=json)
+
+
+@_command(_SPARK, 1, "up [--foreground]")
+def up(
+    *overrides: Overrides,
+    foreground: Annotated[bool, Parameter(help="Stay, and end it on SIGTERM or ^C: for systemd.")] = False,
+    json: Json = False,
+) -> int:
+    """Start a Spark server that runs, flows and notebooks of this lake find and use, until it is idle for long."""
+    from medallion import warm_start
+    from medallion.views import warm as view
+
+    conf = _any_pipeline(overrides)
+    if foreground:
+        warm_start.keep(conf)
+    with view.Telling() as say:
+        server, was_up = warm_start.start(conf, say)
+    found = view.of(server, was_up=was_up)
+    tell(found.facts(), found.render, json=json)
+    return 0
+
+
+@_command(_SPARK, 2, "down")
+def down(*overrides: Overrides, json: Json = False) -> int:
+    """End the Spark server that `medallion up` started."""
+    from medallion import warm_start
+    from medallion.views import warm as view
+
+    with view.Telling() as say:
+        found = view.Ended.of(warm_start.end(_any_pipeline(overrides), say))
+    tell(found.facts(), found.render, json=json)
+    return 0
 
 
 @_command(_LOOK, 1, "plan PIPELINE [--layer LAYER | --table TABLE]")
@@ -193,6 +226,15 @@ def land(
     found = feed.land(load(pipeline, overrides), source, paths)
     tell(found.facts(), found.render, json=json)
     return 0
+
+
+def _any_pipeline(overrides: Sequence[str]) -> Conf:
+    """Return conf for what concerns the platform alone: of the first pipeline there is."""
+    _, given = _sorted_out(overrides, most=0)
+    known = pipelines(find_project())
+    if not known:
+        raise ConfError("conf/pipelines: found no pipeline; wanted one")
+    return load(known[0], given)
 
 
 def _plan(conf: Conf, layer: str | None, table: str | None, *, json: bool) -> int:

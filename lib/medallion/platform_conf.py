@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from medallion.conf_model import Strict
-from medallion.durations import DurationField
+from medallion.durations import Duration, DurationField, PauseField
 from medallion.secretref import SecretField, SecretRef
 
 LAYERS = ("landing", "bronze", "silver", "gold", "ops")
@@ -18,6 +18,12 @@ def _root(text: str) -> str:
     if not text.strip() or text.startswith("~") or without_slashes:
         raise ValueError("wanted a folder or a URI (s3a://bucket/folder); ~ is not expanded")
     return text.rstrip("/") or "/"
+
+
+def _without_token(url: str) -> str:
+    if "token=" in url:
+        raise ValueError("found a token in it; wanted sc://host:port: SPARK_CONNECT_AUTHENTICATE_TOKEN holds the token")
+    return url
 
 
 def _setting(value: object) -> object:
@@ -67,8 +73,16 @@ class Spark(Strict):
         min_length=1,
         description="a Spark master such as local[2], or null: as spark-submit says",
     )
-    remote: str | None = Field(
+    remote: Annotated[str, AfterValidator(_without_token)] | None = Field(
         default=None, pattern="^sc://.", description="a Spark Connect server sc://host:port, or null"
+    )
+    warm: bool = Field(default=True, description="true or false: whether to use the server of `medallion up`")
+    port: int | None = Field(default=None, ge=1, le=65535, description="a port from 1 to 65535, or null: any free one")
+    idle: PauseField | None = Field(
+        default=Duration(minutes=30), description="how long a warm server waits unused, such as 30 minutes, or null"
+    )
+    executor_wait_seconds: int = Field(
+        default=120, ge=1, description="a whole number >= 1 of seconds to wait for a cluster's first executor"
     )
     conf: dict[str, Annotated[str, BeforeValidator(_setting)]] = Field(
         default_factory=dict, description="a map of Spark settings to text, numbers or booleans"

@@ -10,7 +10,7 @@ from typing import Literal
 
 from medallion import bronze, clock, gold, graph, lock, silver
 from medallion.conf import Conf
-from medallion.errors import ConfError, LakehouseError, QualityError
+from medallion.errors import ConfError, LakehouseError, QualityError, SetupError
 from medallion.lake import Lake
 from medallion.landing import Landing
 from medallion.session import Sessions
@@ -55,7 +55,7 @@ def run_step(run: Run, sessions: Sessions, name: str, *, replay: bool = False) -
         with lock.writing(run.conf, name, run.run_id):
             step = Step(run, table, lambda: sessions.fresh(_input_bytes(run, table)))
             outcome = _refresh(step, table, replay=replay)
-    except ConfError:
+    except (ConfError, SetupError):  # no other table could do better
         raise
     except QualityError as error:
         outcome = Outcome(name, "failed", error=str(error), checks=error.checks)
@@ -63,7 +63,7 @@ def run_step(run: Run, sessions: Sessions, name: str, *, replay: bool = False) -
         outcome = Outcome(name, "failed", error=str(error))
     except PySparkException as error:
         log.debug("%s", name, exc_info=True)
-        outcome = Outcome(name, "failed", error=f"{name}: Spark says: {str(error).splitlines()[0]}")
+        outcome = Outcome(name, "failed", error=f"{name}: Spark says: {sessions.explain(error)}")
     except Exception as error:  # a transform may raise anything, and the other tables go on
         log.exception("%s", name)
         outcome = Outcome(name, "failed", error=f"{name}: {type(error).__name__}: {error}")

@@ -1,17 +1,24 @@
 """The one door to Spark: builds the session, gives each step a fresh one, registers tables by name."""
 
+import atexit
 import os
+import re
 import sys
 import threading
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
+from medallion import java, master, warm_join
 from medallion.conf import Conf
 from medallion.errors import SetupError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+    from medallion.warm_connect import Connected
 
 _SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -36,25 +43,31 @@ _SMALL = {
     # A small file is sooner written anew than given a deletion vector, and stays one file.
     "spark.databricks.delta.merge.deletionVectors.persistent": "false",
 }
+_CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"  # has pyspark make a server's expressions, in all of the process
+
 SMALL_BYTES = 2 * 1024 * 1024  # of Parquet, some ten thousands of rows; interpreted, more would take long
 
 
 class Sessions:
-    """One Spark application; `fresh` gives every step a session of its own.
+    """One Spark, our own or a server's; `fresh` gives every step a session of its own.
 
     Threads that share a session overwrite each other's commit metadata, so none is ever shared.
     """
 
-    def __init__(self, conf: Conf) -> None:
+    def __init__(self, conf: Conf, say: Callable[[str], None] | None = None) -> None:
+        """Make sessions for a conf; ``say`` is told, once, whose Spark it is if not simply our own."""
         self._conf = conf
+        self._say = say or _say
         self._root: SparkSession | None = None
+        self._connected: Connected | None = None
         self._starting = threading.Lock()
 
     def start(self) -> "SparkSession":
-        """Start Spark if it is not up yet, and return its first session; safe from several threads."""
+        """Start Spark, or connect to it, if that is not done yet, and return its first session; safe from threads."""
         with self._starting:
             if self._root is None:
-                self._root = self._build()
+                self._connected = self._connect()
+                self._root = self._connected.root if self._connected else self._build()
             return self._root
 
     def fresh(self, input_bytes: int = SMALL_BYTES) -> "SparkSession":
@@ -63,54 +76,101 @@ class Sessions:
         It is set up for an input of so many bytes.
         """
         root = self.start()
-        if self._conf.platform.spark.remote:
-            from pyspark.sql import SparkSession
-
-            session = SparkSession.builder.remote(self._conf.platform.spark.remote).create()
-            _apply(session, self._conf)
-        else:
-            session = root.newSession()
-        for key, value in _SMALL.items() if input_bytes < SMALL_BYTES else ():
+        settings = _SMALL if input_bytes < SMALL_BYTES else {}
+        if self._connected is not None:
+            return self._connected.fresh(settings)
+        session = root.newSession()
+        for key, value in settings.items():
             session.conf.set(key, value)
         return session
 
     def cancel(self) -> None:
-        """End what Spark is doing just now; a commit that is not made yet is not made."""
-        if self._root is None:
-            return
-        if self._conf.platform.spark.remote:
-            self._root.interruptAll()
-        else:
+        """End what all sessions are doing just now; a commit that is not made yet is not made."""
+        if self._connected is not None:
+            self._connected.cancel()
+        elif self._root is not None:
             self._root.sparkContext.cancelAllJobs()
 
     def stop(self) -> None:
-        """Stop what `start` started."""
+        """Stop what `start` started; a server stays up, without anything of ours."""
         with self._starting:
-            if self._root is not None:
+            if self._connected is not None:
+                self._connected.stop()
+                atexit.unregister(self.stop)
+                _clients.discard(self)
+                _leave_connect_mode()
+            elif self._root is not None:
                 self._root.stop()
-                self._root = None
+            self._root = self._connected = None
+
+    def is_lost(self) -> bool:
+        """Tell whether the server that we were connected to has gone."""
+        return self._connected is not None and self._connected.is_lost()
+
+    def explain(self, error: Exception) -> str:
+        """Return in a line what Spark says of an error, or that the server has gone."""
+        if self.is_lost():
+            return "the server it ran on has ended; whatever was committed stays, the next run takes up the rest"
+        told = str(error).strip() or type(error).__name__
+        return re.sub(r"^\([\w.$]+\) ", "", told.splitlines()[0])  # a server puts Java's class before some
+
+    def _connect(self) -> "Connected | None":
+        """Become a client of the server that conf names, or of the warm one that suits it; None where there is none.
+
+        Raises SetupError where conf names one that cannot be used.
+        """
+        spark = self._conf.platform.spark
+        if spark.remote and _runs_spark():
+            raise SetupError(
+                f"spark.remote: {spark.remote}: this process runs a Spark of its own; wanted another process"
+            )
+        if not spark.remote and (not spark.warm or _is_submitted() or _runs_spark()):
+            return None
+        try:
+            connected = warm_join.connected(self._conf, settings(self._conf), _open_remote, self._say)
+        finally:
+            _leave_connect_mode()
+        if connected is not None:
+            _clients.add(self)
+            os.environ[_CONNECT_MODE] = "1"
+            atexit.register(self.stop)
+        return connected
 
     def _build(self) -> "SparkSession":
-        _prepare_environment()
+        submitted = _submitted_master()
+        at = master.chosen(self._conf.platform.spark.master, submitted)
+        _prepare_environment(loopback=not master.is_cluster(at))
+        from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
         from pyspark.errors import PySparkRuntimeError
         from pyspark.sql import SparkSession
 
         spark = self._conf.platform.spark
-        if spark.remote:
-            session = SparkSession.builder.remote(spark.remote).create()
-            _apply(session, self._conf)
-            return session
+        _require_own()
+        _quieten()
         builder = SparkSession.builder.appName(f"medallion {self._conf.name}")
-        if "SPARK_ENV_LOADED" in os.environ:  # under spark-submit, which says the master, and how to log until now
-            builder = builder.config("spark.log.level", "WARN")
-        elif spark.master:
-            builder = builder.master(spark.master)
+        master.require_answer(at)
+        if submitted:  # spark-submit said how to log until now
+            builder = builder.config("spark.log.level", "ERROR")
+        elif at:
+            builder = builder.master(at)
+        if submitted or master.is_cluster(at):  # conf's folders are not those of a Hadoop whose own are on HDFS
+            builder = builder.config("fs.defaultFS", "file:///")
         for key, value in {**_SETTINGS, **spark.conf, **_java_options(self._conf)}.items():
             builder = builder.config(key, value)
         try:
-            return builder.getOrCreate()
+            session = builder.getOrCreate()
         except PySparkRuntimeError as error:
-            raise SetupError(f"Spark does not start: {error}; is there a Java 17? `make setup` brings one") from None
+            raise SetupError(f"Spark does not start: {error}; {java.trouble(os.environ)}") from None
+        except Py4JJavaError as error:
+            raise SetupError(f"Spark does not start: {master.first_line(error)}") from None
+        if submitted:  # perhaps by another Spark than that of our environment
+            master.require_delta(session)
+        master.require_executor(session, at, spark.executor_wait_seconds)
+        return session
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
 
 
 def register(session: "SparkSession", views: Iterable[tuple[str, str]]) -> None:
@@ -120,17 +180,102 @@ def register(session: "SparkSession", views: Iterable[tuple[str, str]]) -> None:
         session.sql(f"CREATE OR REPLACE VIEW {name} AS {select}")
 
 
-def _apply(session: "SparkSession", conf: Conf) -> None:
-    """Give a Connect session the settings that a session may change."""
-    for key, value in {**_SETTINGS, **conf.platform.spark.conf}.items():
-        if session.conf.isModifiable(key):
-            session.conf.set(key, value)
+def from_arrow(session: "SparkSession", rows: "pa.Table") -> "DataFrame":
+    """Return a table of Arrow as a relation; a Connect session cannot tell the types of one without rows by itself."""
+    if rows.num_rows:
+        return session.createDataFrame(rows)
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    return session.createDataFrame([], from_arrow_schema(rows.schema))
 
 
-def _prepare_environment() -> None:
-    """Have Spark use this Python, this machine's loopback, and the Java that set-up brought along."""
+def settings(conf: Conf) -> dict[str, str]:
+    """Return the settings that decide how Spark works under a conf, wherever its JVM is."""
+    spark = conf.platform.spark
+    return {**_SETTINGS, **spark.conf, **({"spark.master": spark.master} if spark.master else {})}
+
+
+def launched_with(conf: Conf) -> dict[str, str]:
+    """Return the settings to start a JVM of Spark with under a conf."""
+    return {**settings(conf), **_java_options(conf)}
+
+
+def environment(conf: Conf) -> dict[str, str]:
+    """Return the environment variables for a Spark server under a conf: ours, without what makes a client of it."""
+    _prepare_environment(loopback=not master.is_cluster(conf.platform.spark.master))
+    return {key: value for key, value in os.environ.items() if key not in (_CONNECT_MODE, "SPARK_REMOTE")}
+
+
+_clients: set[Sessions] = set()  # those of this process that are connected to a server
+
+
+def _open_remote(channel: Any) -> "SparkSession":
+    """Return a session of the server at the end of a channel."""
+    from pyspark.sql.connect.session import SparkSession as RemoteSession
+
+    os.environ[_CONNECT_MODE] = "1"
+    _quieten()
+    session: Any = RemoteSession.builder.channelBuilder(channel).create()
+    return cast("SparkSession", session)
+
+
+def _quieten() -> None:
+    """Keep pyspark from printing what our callers tell: each error with its stack, a remark on each small window."""
+    from pyspark.logger import PySparkLogger
+
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True
+    warnings.filterwarnings("ignore", "WARN WindowExpression", UserWarning)
+
+
+def _leave_connect_mode() -> None:
+    """Have pyspark, and processes that we start, use a Spark of their own again once nothing here is connected."""
+    if not _clients:
+        os.environ.pop(_CONNECT_MODE, None)
+
+
+def _require_own() -> None:
+    """Raise SetupError where Spark of our own cannot be started, since pyspark is one kind in all of a process."""
+    for sessions in [one for one in _clients if one.is_lost()]:
+        sessions.stop()
+    if _clients:
+        raise SetupError(
+            "this process is a client of a Spark server; wanted another process for a Spark of its own: restart it, "
+            "or stop its sessions"
+        )
+    if "SPARK_REMOTE" in os.environ:
+        raise SetupError("SPARK_REMOTE is set; wanted the server in conf: spark.remote=sc://host:port")
+
+
+def _runs_spark() -> bool:
+    """Tell whether this process runs a Spark of its own."""
+    if "pyspark" not in sys.modules:
+        return False
+    from pyspark import SparkContext
+
+    return SparkContext._active_spark_context is not None
+
+
+def _is_submitted() -> bool:
+    """Tell whether spark-submit started us, with a Spark that is ours."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_ENV_LOADED" in os.environ
+
+
+def _submitted_master() -> str | None:
+    """Return the master that spark-submit chose, None where it did not start us."""
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        return None
+    from pyspark import SparkConf, SparkContext
+
+    SparkContext._ensure_initialized()  # or SparkConf does not know of the JVM that is up already
+    return SparkConf().get("spark.master")
+
+
+def _prepare_environment(*, loopback: bool) -> None:
+    """Have Spark use this Python, the Java that set-up brought along, and where it is alone this machine's loopback."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    if loopback:  # executors on other machines could not reach the driver there
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     brought = Path(sys.prefix, "java")
     if "JAVA_HOME" not in os.environ and (brought / "bin" / "java").exists():
         os.environ["JAVA_HOME"] = str(brought)

@@ -150,13 +150,15 @@ def _lines(entry: Entry) -> Iterable[tuple[str, str]]:
             ", ".join(f"{count:,} {term}" for term, count in entry.rows.items() if count or term == "read"),
         )
     if entry.reads:
-        yield "from", "\n".join(_told(read) for read in entry.reads)
+        yield "from", "\n".join(told(read) for read in entry.reads)
     if entry.run_id:
         yield "run", entry.run_id
 
 
-def _told(read: Read) -> str:
+def told(read: Read) -> str:
     """Say what was consumed as a person would; none before means everything up to there."""
+    if read.of.startswith("landing.") and read.until == 0:
+        return f"{read.of}, nothing yet"
     if read.since < 0:
         return f"{read.of}, all up to {read.until}"
     return f"{read.of} {read.since} to {read.until}" if read.since != read.until else f"{read.of} {read.until}"

@@ -80,8 +80,10 @@ def _bronze(run: Run, table: Bronze) -> Planned:
     except HistoryError as error:
         return Planned(table.name, "blocked", str(error), version)
     pending = landing.after(since)
-    if not pending:
+    if not pending and state is not None:
         return Planned(table.name, "skip", "no new delivery", version)
+    if not pending:
+        return Planned(table.name, "append", bronze.NONE_YET)
     files = sum(len(manifest.files) for manifest in pending)
     size = sum(manifest.bytes for manifest in pending)
     read = Read(f"landing of {table.source}", since, pending[-1].number, len(pending), files, size)

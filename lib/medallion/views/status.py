@@ -10,7 +10,7 @@ from medallion.conf import Conf
 from medallion.lake import NO_VERSION, Commit, Lake, State
 from medallion.landing import Landing
 from medallion.output import counted
-from medallion.views import names
+from medallion.views import names, warm
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,9 +60,10 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class Status:
-    """Where pipelines stand."""
+    """Where pipelines stand, and the warm Spark server they share, if one is up."""
 
     pipelines: list[Pipeline]
+    spark: warm.Up | None = None
 
     def facts(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -73,11 +74,15 @@ class Status:
         for number, pipeline in enumerate(self.pipelines):
             console.print("\n" if number else "", end="")
             _render(pipeline, console)
+        if self.spark is not None:
+            console.print("\n[bold]Spark server[/bold]")
+            console.print(f"  {self.spark.line()}", soft_wrap=True)
 
 
 def of(confs: Iterable[Conf]) -> Status:
     """Return where pipelines stand; reads logs, manifests and counts of rows."""
-    return Status([_pipeline(conf) for conf in confs])
+    looked_at = list(confs)
+    return Status([_pipeline(conf) for conf in looked_at], warm.found(looked_at[0]) if looked_at else None)
 
 
 def _pipeline(conf: Conf) -> Pipeline:
