@@ -1,20 +1,16 @@
-"""Run a pipeline, or one layer of it, by spark-submit: ``jobs/pipeline.py shop [silver] [overrides ...]``."""
+"""Run a pipeline, or one layer or table of it, by spark-submit.
+
+For instance: jobs/pipeline.py shop [silver | --table silver.orders] [environment=prod ...]
+"""
 
 import sys
-from pathlib import Path
-
-from medallion import graph, job
-
-
-def main(arguments: list[str]) -> int:
-    """Return the exit code of running what the arguments name."""
-    if not arguments:
-        sys.stderr.write(f"{__doc__}\n")
-        return 2
-    pipeline, *rest = arguments
-    layer = rest.pop(0) if rest and rest[0] in graph.LAYERS else None
-    return job.submit(pipeline, rest, project=Path(__file__).resolve().parents[1], layer=layer)
-
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        from medallion import job
+    except ImportError as error:
+        found = f"{sys.executable} (Python {sys.version.split()[0]}) {error}"
+        wanted = "a Python 3.11 with the packages of requirements.lock, and --py-files dist/medallion-<version>.zip"
+        sys.stderr.write(f"the driver cannot start: {found}; wanted {wanted}\n")
+        sys.exit(2)
+    sys.exit(job.pipeline(__file__, sys.argv[1:], str(__doc__)))

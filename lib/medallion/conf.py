@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medallion import archive
 from medallion.conf_model import Key, listing, validated
 from medallion.conf_yaml import parse_scalar, read_yaml
 from medallion.durations import Duration
@@ -84,7 +85,10 @@ class _Override:
 
 
 def find_project(start: Path | None = None) -> Path:
-    """Return the project's folder: MEDALLION_HOME, or the first from start (or here) upwards."""
+    """Return the project's folder: MEDALLION_HOME, or the first from start (or here) upwards.
+
+    Where there is none, but the engine came in an archive, it is the archive's, unpacked.
+    """
     home = os.environ.get(HOME)
     if home:
         if not _is_project(Path(home)):
@@ -94,6 +98,9 @@ def find_project(start: Path | None = None) -> Path:
     for folder in (here, *here.parents):
         if _is_project(folder):
             return folder
+    brought = archive.unpacked()
+    if brought is not None:
+        return brought
     raise ConfError(f"no project at or above {here}; wanted one with conf/platform and jobs, or {HOME}")
 
 

@@ -1,36 +1,108 @@
-"""What spark-submit runs: one table, by its module; or a pipeline or a layer of it, by jobs/pipeline.py."""
+"""What spark-submit runs: one table, by its module; or a pipeline, a layer or a table of it, by jobs/pipeline.py."""
 
+import argparse
 import logging
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from medallion import conf, graph, run
+from medallion import archive, conf, graph, ops, output, run
 from medallion.errors import ConfError, LakehouseError
+from medallion.platform_conf import LAYERS
 from medallion.session import Sessions
+from medallion.step import Run
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes, as those of the command line
 
 
 def main(file: str) -> None:
-    """Refresh the table of a job module; command line arguments are conf overrides. Exits 0, 1 or 2."""
-    path = Path(file).resolve()
-    pipeline, layer, table = path.parts[-3], path.parts[-2], path.stem
-    sys.exit(submit(pipeline, sys.argv[1:], project=path.parents[3], table=f"{layer}.{table}"))
+    """Refresh the table of a job module; command line arguments are conf overrides. Exits 0, 1, 2 or 130."""
+    sys.exit(_guarded(lambda: _refresh_module(Path(file).resolve(), sys.argv[1:])))
 
 
-def submit(
-    pipeline: str, overrides: list[str], *, project: Path, layer: str | None = None, table: str | None = None
+def pipeline(file: str, arguments: Sequence[str], about: str) -> int:
+    """Refresh what the arguments name, and return the exit code; ``file`` is the script that was submitted."""
+    usage = "pipeline.py PIPELINE [LAYER | --table LAYER.TABLE] [KEY=VALUE ...]"
+    parser = argparse.ArgumentParser(usage=usage, description=about, allow_abbrev=False)
+    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--table", metavar="LAYER.TABLE", help="only this table; LAYER: only this layer")
+    given = parser.parse_intermixed_args(arguments)
+    names = [word for word in given.words if "=" not in word]
+    if not 1 <= len(names) <= (1 if given.table else 2):
+        parser.error(f"found {' '.join(names) or 'no name'}; wanted a pipeline, and perhaps a layer or --table")
+    overrides = [word for word in given.words if "=" in word]
+    layer = names[1] if len(names) > 1 else None
+    return _guarded(
+        lambda: _refresh(names[0], overrides, project=conf.find_project(Path(file)), layer=layer, table=given.table)
+    )
+
+
+def _refresh_module(path: Path, overrides: Sequence[str]) -> int:
+    """Refresh the table of a module, which tells by its place which one it is."""
+    parts = path.parts
+    if parts[-4:-3] != ("jobs",) or not (path.parents[3] / "conf" / "platform").is_dir():
+        raise ConfError(
+            f"{path}: found outside of a project's jobs/<pipeline>/<layer>; wanted, where there is no checkout, "
+            f"`pipeline.py <pipeline> --table <layer>.{path.stem}`"
+        )
+    return _refresh(parts[-3], overrides, project=path.parents[3], table=f"{parts[-2]}.{path.stem}")
+
+
+def _refresh(
+    pipeline: str, overrides: Sequence[str], *, project: Path, layer: str | None = None, table: str | None = None
 ) -> int:
     """Run tables of a pipeline in the Spark that was submitted to, and return the exit code."""
+    archive.require_same_code(project)
+    loaded = conf.load(pipeline, overrides, project)
+    _require_lasting(loaded)
+    prepared = run.prepare(loaded)
+    names = graph.select(prepared.tables, layer=layer, table=table)
+    if loaded.platform.runtime.dry_run:
+        return _plan(prepared, names)
+    sessions = Sessions(loaded)
+    try:
+        sessions.start()  # even with nothing to do: YARN counts a driver without Spark as failed
+        report = run.run_tables(prepared, sessions, names)
+    finally:
+        sessions.stop()
+    ops.record(prepared, report)
+    return 0 if report.passed else FAILED
+
+
+def _plan(prepared: Run, names: Sequence[str]) -> int:
+    from medallion.views import plan
+
+    found = plan.of(prepared, names)
+    output.tell(found.facts(), found.render, json=False)
+    return 0
+
+
+def _require_lasting(loaded: conf.Conf) -> None:
+    """Raise ConfError where tables would be written into the unpacked archive, and go with it."""
+    if loaded.project != archive.unpacked():
+        return
+    for layer in LAYERS:
+        root = Path(loaded.root(layer))
+        if root.is_relative_to(loaded.project):
+            raise ConfError(
+                f"conf/platform/{loaded.environment}.yaml: storage.{layer}.root: found "
+                f"{root.relative_to(loaded.project)}, a folder of the project; wanted an absolute one, since there is "
+                "no checkout here"
+            )
+
+
+def _guarded(work: Callable[[], int]) -> int:
+    """Do the work and return its exit code; what a person can act on is told in one message."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("py4j").setLevel(logging.WARNING)
     try:
-        loaded = conf.load(pipeline, overrides, project)
-        running = run.prepare(loaded)
-        names = graph.select(running.tables, layer=layer, table=table)
-        report = run.run_tables(running, Sessions(loaded), names)
+        return work()
     except ConfError as error:
         sys.stderr.write(f"{error}\n")
-        return 2
+        return MISUSED
     except LakehouseError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
-    return 0 if report.passed else 1
+        return FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; whatever was committed stays, the next run takes up the rest\n")
+        return INTERRUPTED
