@@ -1,4 +1,5 @@
-"""Make this checkout's environment in .venv: Python packages from a lock file, Java for Spark, Delta's JARs.
+"""Make this checkout's environment in .venv: Python packages from a lock file, Java for Spark with an archive of
+its classes, Delta's JARs.
 
 Needs nothing but Python 3.11 and a network. A second call finds the stamp that the first one left and
 does nothing; a call after a failed one continues where that one stopped.
@@ -15,6 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from setup_classes import provide_classes
 from setup_java import JAVA_LOCK, provide_java
 from setup_steps import PYTHON, ROOT, SITE_PACKAGES, VENV, SetupError, pip_install, run, say, step
 
@@ -77,6 +79,7 @@ def make_environment(lock: Path) -> Path:
     java = provide_java(os.environ)
     say(f"setup: Spark will use {java}")
     provide_jars(delta_package(lock.read_text()), SITE_PACKAGES / "pyspark")
+    provide_classes(java)
     say(f"setup: done in {time.monotonic() - started:.0f} s")
     return java
 
