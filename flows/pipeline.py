@@ -8,18 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Event
 from typing import Any
 
 from prefect import Flow, allow_failure, flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.exceptions import UnfinishedRun
+from prefect.exceptions import TerminationSignal, UnfinishedRun
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.logs import quieten, tell_in_lines
 from flows.notify import notify
 from medallion import clock, conf, graph, lock, ops, report, run
 from medallion.errors import LakehouseError, QualityError
@@ -27,6 +29,8 @@ from medallion.run import Listener, Report
 from medallion.session import Sessions
 from medallion.step import Outcome, Run
 from medallion.tables import Bronze
+
+tell_in_lines()
 
 Futures = Mapping[str, PrefectFuture[Outcome]]
 
@@ -42,8 +46,36 @@ class Host:
 _host: ContextVar[Host | None] = ContextVar("host", default=None)
 
 
+class Turns:
+    """So many tables are at work at once; after the end, no other one begins or is tried again."""
+
+    def __init__(self, most: int) -> None:
+        self._slots = BoundedSemaphore(most)
+        self._ended = Event()
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Wait for a turn, and hold it; raise LakehouseError where the end came first."""
+        with self._slots:
+            if self._ended.is_set():
+                raise LakehouseError("not begun: the run was cancelled")
+            yield
+
+    def may_retry(self, *_: object) -> bool:
+        """Return whether what failed may be tried again."""
+        return not self._ended.is_set()
+
+    def end(self) -> None:
+        """Let nothing begin any more."""
+        self._ended.set()
+
+
 class RunFailedError(LakehouseError):
-    """A flow run in which a step failed or a gate did not open; the artifacts say which."""
+    """A flow run in which a step failed or a gate did not open; the artifacts say which, and so does ``report``."""
+
+    def __init__(self, told: Report) -> None:
+        super().__init__("; ".join(outcome.error for outcome in told.outcomes if outcome.error))
+        self.report = told
 
 
 @contextmanager
@@ -88,6 +120,7 @@ def refresh(
     loaded = conf.load(pipeline, overrides or [])
     prepared = run.prepare(loaded)
     names = graph.select(prepared.tables, layer=layer, table=table)
+    _name_run(" ".join(filter(None, (pipeline, layer, table, prepared.run_id))))
     lent = _host.get()
     host = lent or Host(Sessions(loaded))
     try:
@@ -99,18 +132,29 @@ def refresh(
     ops.record(prepared, told)
     _publish(told)
     if not told.passed:
-        raise RunFailedError("; ".join(outcome.error for outcome in told.outcomes if outcome.error))
+        raise RunFailedError(told)
     return told
+
+
+def _name_run(name: str) -> None:
+    """Name the flow run for what it refreshes and its run id, by which tables' histories and locks know it."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run.id, name=name)
 
 
 def _run(prepared: Run, host: Host, names: Sequence[str]) -> Report:
     """Run the tasks of these tables and gather their outcomes."""
     started_at = clock.now()
-    slots = BoundedSemaphore(prepared.conf.platform.runtime.parallel_jobs)
+    turns = Turns(prepared.conf.platform.runtime.parallel_jobs)
     futures: dict[str, PrefectFuture[Outcome]] = {}
-    for name in names:  # upstream first, so that what a table waits for is known
-        futures[name] = _submit(prepared, host, name, futures, slots)
-    outcomes = [_outcome(name, future) for name, future in futures.items()]
+    try:
+        for name in names:  # upstream first, so that what a table waits for is known
+            futures[name] = _submit(prepared, host, name, futures, turns)
+        outcomes = [_outcome(name, future) for name, future in futures.items()]
+    except (TerminationSignal, KeyboardInterrupt):
+        turns.end()
+        quieten()
+        raise
     return Report(
         prepared.conf.name,
         prepared.run_id,
@@ -121,25 +165,27 @@ def _run(prepared: Run, host: Host, names: Sequence[str]) -> Report:
     )
 
 
-def _submit(prepared: Run, host: Host, name: str, futures: Futures, slots: BoundedSemaphore) -> PrefectFuture[Outcome]:
+def _submit(prepared: Run, host: Host, name: str, futures: Futures, turns: Turns) -> PrefectFuture[Outcome]:
     """Submit a table's task and its gate's, behind the gates of what it reads; the gate's future counts."""
     runtime = prepared.conf.platform.runtime
     touches_outside = isinstance(prepared.tables[name], Bronze)
     reads = prepared.tables[name].upstream
     upstream: list[Any] = [futures[up] for up in reads if up in futures]
+    short = name.partition(".")[2]  # the flow run tells the pipeline
     looked_at = [n for n in graph.before(prepared.conf, prepared.tables, name) if n in futures and n not in reads]
     upstream += [allow_failure(futures[n]) for n in looked_at]  # by its expectations, which judge by what there is
 
     @task(
         name=name,
-        task_run_name=name,
+        task_run_name=short,
         retries=runtime.retries if touches_outside else 0,
         retry_delay_seconds=runtime.retry_delay_seconds,
+        retry_condition_fn=turns.may_retry,
         cache_policy=NO_CACHE,
         persist_result=False,
     )
     def table_task() -> Outcome:
-        with slots:
+        with turns.take():
             host.listen(name)
             outcome = run.run_step(prepared, host.sessions, name)
         host.listen(outcome)
@@ -147,7 +193,7 @@ def _submit(prepared: Run, host: Host, name: str, futures: Futures, slots: Bound
             raise LakehouseError(str(outcome.error))
         return outcome
 
-    @task(name=f"gate {name}", task_run_name=f"gate {name}", cache_policy=NO_CACHE, persist_result=False)
+    @task(name=f"gate {name}", task_run_name=f"gate {short}", cache_policy=NO_CACHE, persist_result=False)
     def gate_task(outcome: Outcome) -> Outcome:
         if outcome.status == "failed":
             raise QualityError(str(outcome.error))
@@ -168,9 +214,9 @@ def _outcome(name: str, future: PrefectFuture[Outcome]) -> Outcome:
 
 def _publish(told: Report) -> None:
     """Leave the result and the quality as artifacts of the flow run."""
-    facts = report.as_json(told)
     key = told.pipeline.replace("_", "-")
-    create_markdown_artifact(report.as_markdown(told), key=f"{key}-report", description=f"Run {told.run_id}")
-    quality = facts["expectations"]["results"] or [{"table": "-", "label": "no expectation was evaluated"}]
-    create_table_artifact(quality, key=f"{key}-quality", description=f"Expectations of flow run {flow_run.name}")
-    create_table_artifact(facts["tables"], key=f"{key}-tables", description=f"Tables of run {told.run_id}")
+    run_id = f"run {told.run_id}"
+    create_markdown_artifact(report.as_markdown(told), key=f"{key}-report", description=f"Report of {run_id}")
+    quality = report.quality_rows(told) or [{"table": "no expectation was evaluated"}]
+    create_table_artifact(quality, key=f"{key}-quality", description=f"Expectations in {run_id}")
+    create_table_artifact(report.table_rows(told), key=f"{key}-tables", description=f"Tables in {run_id}")

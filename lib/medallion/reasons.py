@@ -1,4 +1,4 @@
-"""Why rows stand in quarantine: the reasons by how many rows they hold back, each with an example."""
+"""Why rows stand in quarantine, or wait: the reasons by how many rows they hold back, each with an example."""
 
 from dataclasses import dataclass
 
@@ -23,6 +23,10 @@ SELECT rule, CASE WHEN rule = 'readable' THEN split_part(found, ':', 1) ELSE '' 
     {examples}
 FROM ranked WHERE place = 1 GROUP BY 1, 2
 """
+_WAITING = """
+SELECT split_part(waits_for, ' for ', 1) AS lookup, count(*) AS rows, min(waits_for) AS example
+FROM t WHERE outcome = 'waiting' GROUP BY 1
+"""
 _EXAMPLE = ("found", "_delivery", "landing_file", "_position", "record")
 
 
@@ -45,6 +49,27 @@ class Reason:
         if self.rule == "readable":
             return self.found
         return self.rule if self.found == "null" else f"{self.rule}, found '{self.found}'"
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How many rows of a table wait for the same looked-up table, and an example of what they look for there."""
+
+    table: str
+    lookup: str
+    rows: int
+    example: str
+
+
+def waits(run: Run) -> list[Wait]:
+    """Return what rows of the pipeline wait for now, the most frequent first."""
+    found = [
+        Wait(name, row["lookup"], row["rows"], row["example"].partition(" for ")[2])
+        for name, table in run.tables.items()
+        if isinstance(table, Silver) and run.lake.exists(name_of(table))
+        for row in query.select(run.lake.path(name_of(table)), _WAITING)
+    ]
+    return sorted(found, key=lambda wait: (-wait.rows, wait.table, wait.lookup))
 
 
 def quarantine_reasons(run: Run) -> list[Reason]:

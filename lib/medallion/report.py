@@ -1,10 +1,10 @@
 """What a run did, for people: on a console, as Markdown, and as facts."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medallion.output import counted
-from medallion.reasons import Reason, quarantine_reasons
+from medallion.reasons import Reason, Wait, quarantine_reasons, waits
 from medallion.run import Report
 from medallion.step import Run
 from medallion.summary import as_json, besides, judged, missed, quality, refreshed, rows_in, rows_out, score, share
@@ -14,36 +14,84 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as Grid
 
-__all__ = ["as_json", "as_markdown", "next_commands", "quarantine_reasons", "render", "score"]
+__all__ = [
+    "as_json",
+    "as_markdown",
+    "next_commands",
+    "quality_rows",
+    "quarantine_reasons",
+    "render",
+    "score",
+    "table_rows",
+]
 
 _REASONS = 3
 _CHECKS = 10
 
 
 def as_markdown(report: Report) -> str:
-    """Return a report as Markdown: a table of tables, and the expectations that were not met."""
-    unmet = missed(report)
+    """Return a report as Markdown: what failed, the expectations that were not met, a table of tables."""
     lines = [
         f"## {report.pipeline}: {'passed' if report.passed else 'failed'} in {report.seconds:.1f} s",
         f"Run `{report.run_id}`, environment {report.environment}, started {report.started_at}.",
         "",
-        *_markdown_row("table", "in", "out", "quarantined", "version", "refreshed", "seconds"),
-        "| --- | ---: | ---: | ---: | ---: | --- | ---: |",
+        *(f"- **failed**: {o.error}" for o in report.outcomes if o.error),
+        "",
+        f"**Quality**: {quality(report)}",
+        "",
     ]
-    for o in report.outcomes:
-        counts = (rows_in(o), rows_out(o), o.rows.get("quarantined"), o.version)
-        cells = (o.table, *counts, refreshed(o), o.seconds)
-        lines += _markdown_row(*cells)
-    lines += ["", *(f"- **failed**: {o.error}" for o in report.outcomes if o.error)]
-    lines += ["", f"**Quality**: {quality(report)}", ""]
+    unmet = missed(report)
     if unmet:
         lines += _markdown_row("expectation not met", "table", "severity", "rows", "example")
         lines.append("| --- | --- | --- | ---: | --- |")
         for table, check in unmet:
-            lines += _markdown_row(check.label, table, check.severity, share(check), check.example)
+            lines += _markdown_row(check.label, _within(table), check.severity, share(check), check.example)
     elif judged(report):
         lines.append("Every expectation was met.")
+    lines += [
+        "",
+        "**Tables**",
+        "",
+        *_markdown_row("table", "in", "out", "quarantined", "version", "refreshed", "seconds"),
+    ]
+    lines.append("| --- | ---: | ---: | ---: | ---: | --- | ---: |")
+    for o in report.outcomes:
+        counts = (rows_in(o), rows_out(o), o.rows.get("quarantined") or None, o.version)
+        lines += _markdown_row(_within(o.table), *counts, refreshed(o), f"{o.seconds:.1f}")
     return "\n".join(lines) + "\n"
+
+
+def table_rows(report: Report) -> list[dict[str, Any]]:
+    """Return a row a table for people: what was done to it and why, and its accounting in words."""
+    return [
+        {
+            "table": _within(o.table),
+            "status": o.status,
+            "rows": ", ".join(f"{count:,} {term}" for term, count in o.rows.items() if count),
+            "seconds": o.seconds,
+            "version": o.version,
+            "refreshed": refreshed(o),
+            "error": o.error,
+        }
+        for o in report.outcomes
+    ]
+
+
+def quality_rows(report: Report) -> list[dict[str, Any]]:
+    """Return a row an expectation for people, those that were not met first."""
+    unmet = missed(report)
+    met = [found for found in judged(report) if found[1].passed]
+    return [
+        {
+            "table": _within(table),
+            "expectation": check.label,
+            "severity": check.severity,
+            "met": "yes" if check.passed else "no",
+            "rows that miss it": share(check),
+            "example": check.example,
+        }
+        for table, check in (*unmet, *met)
+    ]
 
 
 def render(report: Report, run: Run, console: "Console", *, overrides: Sequence[str] = ()) -> None:
@@ -59,6 +107,7 @@ def render(report: Report, run: Run, console: "Console", *, overrides: Sequence[
             console.print(Text.assemble(("\nfailed  ", "bold red"), outcome.error))
     _print_quality(report, console)
     _print_quarantine(quarantine_reasons(run), console)
+    _print_waits(waits(run), console)
     console.print(Text("\nTry next", style="bold"))
     _print_commands(next_commands(run, overrides), console)
 
@@ -79,6 +128,11 @@ def next_commands(run: Run, overrides: Sequence[str] = ()) -> list[tuple[str, st
         (f"medallion plan {name}{suffix}", "what the next run would do"),
         (f"medallion replay {name}{suffix}", "judge again what is in quarantine, after a fix"),
     ]
+
+
+def _within(table: str) -> str:
+    """Return a table's name within its pipeline."""
+    return table.partition(".")[2]
 
 
 def _markdown_row(*cells: object) -> list[str]:
@@ -150,6 +204,19 @@ def _print_quarantine(reasons: Sequence[Reason], console: "Console") -> None:
         file = f", file {reason.landing_file.rpartition('/')[2]}" if reason.landing_file else ""
         console.print(Text(f"      e.g. delivery {reason.delivery}{file}, record {reason.position}:", style="dim"))
         console.print(Text(f"      {_short(reason.record, console.width - 6)}", style="dim"))
+
+
+def _print_waits(waits: Sequence[Wait], console: "Console") -> None:
+    from rich.text import Text
+
+    if not waits:
+        return
+    total = counted(sum(wait.rows for wait in waits), "rows")
+    console.print(Text.assemble(("\nWaiting  ", "bold"), f"{total}, taken up when what they lack arrives"))
+    for wait in waits:
+        lookup = (wait.lookup.partition(".")[2], "bold")
+        rows = f"  {counted(wait.rows, 'rows')}  {wait.table.partition('.')[2]}: for "
+        console.print(Text.assemble(rows, lookup, f", e.g. {_short(wait.example, 60)}"))
 
 
 def _print_commands(commands: Sequence[tuple[str, str]], console: "Console") -> None:

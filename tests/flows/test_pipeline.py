@@ -1,66 +1,20 @@
 """The flow: order, retries, gates and notices. What a step does is tested with the engine."""
 
-import json
-import threading
+import logging
+import os
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 from prefect.artifacts import Artifact
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.pipeline import Host, RunFailedError, hosted, refresh
-from medallion import bronze
-from medallion.errors import LandingError
+from flows.pipeline import Host, RunFailedError, Turns, hosted, refresh
+from medallion import bronze, lock
+from medallion.errors import ConfError, LakehouseError, LandingError, LockedError
 from medallion.step import Outcome
-
-CONF = """
-description: Readings of a few sensors
-sources:
-  readings: {format: json, delivers: events, idempotency_key: $.delivery_id, key: $.id, system: sensors}
-expectations:
-  silver.readings:
-    - {rule: unique, columns: [place]}
-"""
-MODULES = {
-    "bronze/readings.py": """
-\"\"\"Readings as delivered.\"\"\"
-from medallion.tables import Bronze
-
-table = Bronze(source="readings")
-""",
-    "silver/readings.py": """
-\"\"\"One row a reading.\"\"\"
-from pyspark.sql import functions as F
-
-from medallion.tables import CARRIED, Silver
-
-table = Silver(
-    reads="{name}.bronze.readings",
-    key=("id",),
-    sequence=("at",),
-    columns={"id": ("string", "Id"), "at": ("bigint", "When"), "place": ("string", "Where")},
-)
-
-
-@table.transform
-def readings(records):
-    parsed = F.from_json("payload", "id string, at bigint, place string")
-    return records.withColumn("r", parsed).select("r.id", "r.at", "r.place", *CARRIED)
-""",
-    "gold/places.py": """
-\"\"\"One row a place.\"\"\"
-from medallion.tables import Aggregate, Measure
-
-table = Aggregate(
-    reads="{name}.silver.readings",
-    dimensions={"place": "place"},
-    measures={"readings": Measure("count")},
-    columns={"place": ("string", "Where"), "readings": ("bigint", "Readings")},
-)
-""",
-}
+from tests.flows.conftest import Receiver
+from tests.flows.sensors import CONF, modules, reading
 
 
 @pytest.fixture(scope="session")
@@ -76,8 +30,7 @@ def sensors(
     """Return a factory of a tiny pipeline, and the overrides that a flow needs to find its lake."""
 
     def make(name: str) -> tuple[Any, list[str]]:
-        modules = {place: text.replace("{name}", name) for place, text in MODULES.items()}
-        lake = scratch(name, modules, CONF)
+        lake = scratch(name, modules(name), CONF)
         monkeypatch.setenv("MEDALLION_HOME", str(lake.conf.project))
         roots = [
             f"storage.{layer}.root={lake.conf.root(layer)}" for layer in ("landing", "bronze", "silver", "gold", "ops")
@@ -85,10 +38,6 @@ def sensors(
         return lake, [*roots, "runtime.retry_delay_seconds=0"]
 
     return make
-
-
-def reading(number: int, place: str) -> dict[str, Any]:
-    return {"delivery_id": f"d{number}", "id": f"r{number}", "at": number, "place": place}
 
 
 def test_flow_refreshes_every_table_and_leaves_artifacts(sensors: Any) -> None:
@@ -108,13 +57,13 @@ def test_flow_refreshes_every_table_and_leaves_artifacts(sensors: Any) -> None:
     assert {tuple(row) for row in lake.rows("flowing.gold.places").collect()} == {("roof", 1), ("cellar", 1)}
     assert "flowing.gold.places" in told
     markdown = Artifact.get("flowing-report")
-    assert markdown is not None and "flowing.silver.readings" in str(markdown.data)
+    assert markdown is not None and "| silver.readings | 2 | 2 |" in str(markdown.data)
     quality = Artifact.get("flowing-quality")
     assert quality is not None and "unique(place)" in str(quality.data)
 
 
 def test_flow_that_fails_its_gate_keeps_readers_where_they_were_and_tells(
-    sensors: Any, receiver: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+    sensors: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address, received = receiver
     monkeypatch.setenv("FAILURE_WEBHOOK", address)
@@ -152,23 +101,56 @@ def test_flow_tries_again_where_the_outside_is_touched(sensors: Any, monkeypatch
     assert report.passed
 
 
-@pytest.fixture
-def receiver() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Receive notices on loopback: the address to post to, and what came."""
-    received: list[dict[str, Any]] = []
+def test_flow_does_not_overlap_another_run_of_its_pipeline(
+    sensors: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, received = receiver
+    monkeypatch.setenv("FAILURE_WEBHOOK", address)
+    lake, overrides = sensors("locked")
+    lake.deliver("readings", reading(1, "roof"))
 
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
+    with lock.running(lake.conf, "the-other-run"), hosted(Host(lake.sessions)):
+        with pytest.raises(LockedError, match=rf"run the-other-run, process {os.getpid()}, since"):
+            refresh("locked", [*overrides, "notifications.on_failure=env:FAILURE_WEBHOOK"])
 
-        def log_message(self, *_: object) -> None: ...
+    assert lake.versions() == {}
+    assert "the-other-run" in received[0]["text"]
 
-    server = HTTPServer(("127.0.0.1", 0), Receiver)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    yield f"http://127.0.0.1:{server.server_port}/", received
-    server.shutdown()
-    serving.join()
-    server.server_close()
+
+def test_notice_that_cannot_be_posted_is_logged_without_its_address(
+    sensors: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, overrides = sensors("untold")
+    for address in ("http://127.0.0.1:1/secret", "http://secret:secret/", "secret"):
+        monkeypatch.setenv("FAILURE_WEBHOOK", address)
+        with pytest.raises(ConfError):
+            refresh("untold", [*overrides, "notifications.on_failure=env:FAILURE_WEBHOOK"], table="silver.nosuch")
+
+    said = [record.getMessage() for record in caplog.records if record.name == "flows.notify"]
+    assert said == [
+        f"on_failure: could not be told: {e}" for e in ("ConnectError", "InvalidURL", "UnsupportedProtocol")
+    ]
+    assert "secret" not in caplog.text
+
+
+def test_error_for_people_is_logged_without_a_stack_trace(caplog: pytest.LogCaptureFixture) -> None:
+    for error in (LandingError("the disk was away"), KeyError("ours")):
+        try:
+            raise error
+        except Exception:
+            logging.getLogger("prefect.task_runs").exception("Task run failed")
+
+    [told, unexpected] = [record for record in caplog.records if record.getMessage() == "Task run failed"]
+    assert told.exc_info is None
+    assert unexpected.exc_info is not None
+
+
+def test_nothing_begins_or_is_tried_again_after_the_end() -> None:
+    turns = Turns(1)
+    assert turns.may_retry()
+    with turns.take():
+        turns.end()
+
+    assert not turns.may_retry()
+    with pytest.raises(LakehouseError, match="not begun"), turns.take():
+        pass

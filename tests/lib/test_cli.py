@@ -160,7 +160,7 @@ def test_run_of_a_dry_run_is_a_plan_and_writes_nothing(lab, capsys):
 def _held(lab):
     row = {"_record_id": "r", "_ordinal": 0, "outcome": "waiting", "reasons": [], "row": "{}", "payload": "{}"}
     types = {"reasons": pa.list_(pa.struct([("rule", pa.string()), ("found", pa.string())])), "_ordinal": pa.int32()}
-    row |= {"landing_file": "f", "_delivery": 1, "_position": 1}
+    row |= {"waits_for": "lab.silver.days for day=1", "landing_file": "f", "_delivery": 1, "_position": 1}
     whole = {"_delivery": pa.int64(), "_position": pa.int64()}
     schema = pa.schema([(name, (types | whole).get(name, pa.string())) for name in row])
     lab.commit("lab.quarantine.readings", pa.Table.from_pylist([row], schema=schema))

@@ -118,8 +118,8 @@ def test_as_markdown_is_a_table_of_tables_and_one_of_what_was_not_met():
     text = report.as_markdown(_report(BRONZE, SILVER, FAILED))
 
     assert text.startswith("## lab: failed in 12.3 s\n")
-    assert "| lab.silver.readings | 1,200 | 1,190 | 3 | 4 | affected_keys: bronze.readings none to 0 | 2.0 |" in text
-    assert "| not_null(value) | lab.silver.readings | quarantine | 3 of 1,200 | null \\| or so |" in text
+    assert "| silver.readings | 1,200 | 1,190 | 3 | 4 | affected_keys: bronze.readings none to 0 | 2.0 |" in text
+    assert "| not_null(value) | silver.readings | quarantine | 3 of 1,200 | null \\| or so |" in text
     assert "stopped before the commit: range(readings)" in text
 
 
@@ -130,12 +130,34 @@ def test_as_markdown_says_when_everything_was_met():
     assert "no expectation had anything to judge" in report.as_markdown(_report(GOLD))
 
 
+def test_as_markdown_tells_what_went_wrong_before_the_tables():
+    text = report.as_markdown(_report(BRONZE, SILVER, FAILED))
+
+    assert text.index("- **failed**") < text.index("| expectation not met |") < text.index("**Tables**")
+
+
+def test_table_rows_put_the_accounting_in_words():
+    row = report.table_rows(_report(SILVER))[0]
+
+    assert (row["table"], row["status"]) == ("silver.readings", "done")
+    assert row["rows"].startswith("1,200 read, 1,190 written")
+    assert " 0 " not in f" {row['rows']}"
+
+
+def test_quality_rows_begin_with_what_was_not_met():
+    rows = report.quality_rows(_report(SILVER))
+
+    assert [row["met"] for row in rows] == sorted((row["met"] for row in rows), key=["no", "yes"].index)
+    assert rows[0]["expectation"] == "not_null(value)"
+
+
 QUARANTINE = pa.schema(
     [
         ("_record_id", pa.string()),
         ("_ordinal", pa.int32()),
         ("outcome", pa.string()),
         ("reasons", pa.list_(pa.struct([("rule", pa.string()), ("found", pa.string())]))),
+        ("waits_for", pa.string()),
         ("row", pa.string()),
         ("payload", pa.string()),
         ("landing_file", pa.string()),
@@ -145,9 +167,9 @@ QUARANTINE = pa.schema(
 )
 
 
-def _held(number, reasons, outcome="quarantined", payload="{}"):
+def _held(number, reasons, outcome="quarantined", payload="{}", waits_for=None):
     missed = [{"rule": rule, "found": found} for rule, found in reasons]
-    values = (f"r{number}", 0, outcome, missed, "the row", payload, f"files/x/{number}.json", 1, number)
+    values = (f"r{number}", 0, outcome, missed, waits_for, "the row", payload, f"files/x/{number}.json", 1, number)
     return dict(zip(QUARANTINE.names, values, strict=True))
 
 
@@ -195,6 +217,25 @@ def test_render_gives_three_reasons_with_an_example_each(lab):
     assert "e.g. delivery 1, file 0.json, record 0:" in text
     assert "problem 3" not in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_waits_count_rows_by_what_they_look_for_and_give_an_example(lab):
+    days = [f"lab.silver.days for zone=UTC, day=2026-01-0{day}" for day in (2, 1)]
+    rows = [_held(n, [], outcome="waiting", waits_for=day) for n, day in enumerate(days)]
+    rows += [_held(7, [], outcome="waiting", waits_for="lab.silver.places for place=a")]
+    lab.commit("lab.quarantine.readings", pa.Table.from_pylist([*rows, _held(8, [])], schema=QUARANTINE))
+
+    lines = _rendered(lab, _report(SILVER)).splitlines()
+
+    start = lines.index("Waiting  3 rows, taken up when what they lack arrives")
+    assert lines[start + 1 : start + 3] == [
+        "  2 rows  silver.readings: for silver.days, e.g. zone=UTC, day=2026-01-01",
+        "  1 row  silver.readings: for silver.places, e.g. place=a",
+    ]
+
+
+def test_render_says_nothing_of_waiting_where_nothing_waits(lab):
+    assert "Waiting" not in _rendered(lab, _report(SILVER))
 
 
 def _told(*, terminal, events):

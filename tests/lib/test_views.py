@@ -194,10 +194,18 @@ def test_plan_of_an_empty_lake_plans_first_loads_of_what_is_in_landing(lab):
     assert not (lab.folder / "data/bronze").exists()
 
 
-def test_plan_of_an_empty_landing_says_what_everything_waits_for(lab):
+def test_plan_of_an_empty_landing_says_that_everything_starts_empty(lab):
     found = _planned(lab)
 
-    assert (found["lab.bronze.readings"].technique, found["lab.silver.readings"].technique) == ("skip", "blocked")
+    assert found["lab.bronze.readings"].technique == "append"
+    assert found["lab.bronze.readings"].reason == "no delivery yet: it starts empty"
+    assert (found["lab.silver.readings"].technique, found["lab.silver.readings"].reason) == ("full", "first load")
+
+
+def test_plan_says_which_table_outside_of_a_part_it_waits_for(lab):
+    found = _planned(lab, layer="silver")
+
+    assert found["lab.silver.readings"].technique == "blocked"
     assert found["lab.silver.readings"].reason == "waits for lab.bronze.readings: no version to read"
 
 
