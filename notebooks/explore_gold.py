@@ -51,6 +51,7 @@ currency = parameters["shop_currency"]
 is_sale = F.col("status").isin(parameters["sales_statuses"])
 spark.table("shop_gold.revenue").where(is_sale).createOrReplaceTempView("sales")
 
+pd.set_option("display.max_columns", None, "display.width", 200)  # for tables on a terminal
 plt.rcParams.update(
     {
         "figure.figsize": (9, 3.6),

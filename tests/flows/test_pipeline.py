@@ -101,6 +101,25 @@ def test_flow_tries_again_where_the_outside_is_touched(sensors: Any, monkeypatch
     assert report.passed
 
 
+def test_flow_says_what_failed_and_keeps_what_was_judged(sensors: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake, overrides = sensors("failing")
+    lake.deliver("readings", reading(1, "roof"), reading(2, "roof"))
+    with hosted(Host(lake.sessions)):
+        with pytest.raises(RunFailedError) as gated:
+            refresh("failing", overrides)
+
+        def broken(*_: Any) -> Outcome:
+            raise LandingError("the disk was away")
+
+        monkeypatch.setattr(bronze, "ingest", broken)
+        with pytest.raises(RunFailedError, match="the disk was away") as failed:
+            refresh("failing", overrides)
+
+    [judged] = [outcome for outcome in gated.value.report.outcomes if outcome.checks]
+    assert [(check.label, check.passed) for check in judged.checks] == [("unique(place)", False)]
+    assert [outcome.status for outcome in failed.value.report.outcomes] == ["failed", "blocked", "blocked"]
+
+
 def test_flow_does_not_overlap_another_run_of_its_pipeline(
     sensors: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,3 +173,12 @@ def test_nothing_begins_or_is_tried_again_after_the_end() -> None:
     assert not turns.may_retry()
     with pytest.raises(LakehouseError, match="not begun"), turns.take():
         pass
+
+
+def test_a_dry_run_is_refused_since_a_flow_writes(sensors: Any) -> None:
+    lake, overrides = sensors("dry")
+
+    with pytest.raises(ConfError, match=r"runtime\.dry_run: a flow run writes; `medallion plan dry`"):
+        refresh("dry", [*overrides, "runtime.dry_run=true"])
+
+    assert lake.versions() == {}

@@ -133,6 +133,8 @@ def test_gate_that_fails_keeps_readers_where_they_were_and_tells(served: Server,
     assert "unique(place)" in served.run(run)["state"]["message"]
     assert served.tasks(run)["gate silver.readings"] == "Failed"
     assert served.tasks(run)["gold.places"] == "NotReady"
+    [quality] = json.loads(served.artifacts(run)["sensors-quality"]["data"])
+    assert (quality["expectation"], quality["met"]) == ("unique(place)", "no")
     assert "## sensors: failed" in served.artifacts(run)["sensors-report"]["data"]
     assert places(served) == {"roof": 1, "cellar": 1}
     [told] = [notice for notice in notices[1] if notice["flow_run_id"] == run]
