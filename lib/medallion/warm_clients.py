@@ -52,6 +52,10 @@ class Client:
         self._path.unlink(missing_ok=True)
         self._file.close()
 
+    def abandon(self) -> None:
+        """Leave as if we had died, so that others end what we could not."""
+        self._file.close()
+
     def _write(self, line: object) -> None:
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()

@@ -6,7 +6,6 @@ Heavy: imported only once a server is to be used.
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
@@ -182,12 +181,15 @@ class Connected:
         """Leave the server as if we had never been there; it stays up."""
         with self._changing:
             self._ended = True
-        with suppress(SetupError):  # it has just ended, and all of ours with it
+        try:
             self._tell(Control.end)
+            leave = self._client.close
+        except SetupError:  # it has ended, and all of ours with it; or others will see to it
+            leave = self._client.abandon
         for session in self._sessions.values():
             session.stop()
         self._sessions.clear()
-        self._client.close()
+        leave()
 
     def is_lost(self) -> bool:
         """Tell whether the server has gone."""
