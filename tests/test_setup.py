@@ -262,9 +262,10 @@ def test_lock_names_the_delta_that_fits_its_spark_and_no_host(lock):
 
 
 def test_lock_files_agree():
-    base, dev, ml = map(pins, LOCKS)
+    base, dev, ml, notebooks = map(pins, LOCKS)
 
     assert base.items() <= dev.items() <= ml.items()
+    assert dev.items() <= notebooks.items()
 
 
 def test_the_java_that_is_brought_is_the_one_that_was_declared():

@@ -61,7 +61,8 @@ def test_silver_makes_the_declared_columns(spark, name):
     rows = table.function(records, **keywords(table.function))
     for lookup in table.lookups:
         types = declared_types(lookup.table)
-        rows = rows.withColumns({own: F.lit(None).cast(types[its]) for its, own in lookup.take.items()})
+        taken = [F.lit(None).cast(types[its]).alias(own) for its, own in lookup.take.items()]
+        rows = rows.select("*", *taken)
     if table.enrichment is not None:
         rows = table.enrichment(rows, **keywords(table.enrichment))
 
