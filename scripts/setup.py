@@ -73,7 +73,8 @@ def make_environment(lock: Path) -> Path:
         with step("virtual environment in .venv"):
             run([sys.executable, "-m", "venv", "--clear", str(VENV)], "install Python's venv and ensurepip")
     with step(f"Python packages from {lock.name} (minutes, the first time)"):
-        pip_install("--require-hashes", "-r", str(lock))
+        # As constraints too: older pips see a pin of `name` for `name[extra]` only there.
+        pip_install("--require-hashes", "-r", str(lock), "-c", str(lock))
     with step("this project, editable"):
         pip_install("--no-deps", "--editable", str(ROOT))
     java = provide_java(os.environ)
