@@ -3,11 +3,11 @@
 ``read = stored + duplicates`` holds for each batch, and is looked at after the commit with Delta's own figure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from medallion import changes, commits, gate
+from medallion import commits, gate
 from medallion.conf import Source
 from medallion.errors import CommitError, HistoryError
 from medallion.lake import NO_VERSION, Account, Lake, Mark, State
@@ -18,13 +18,12 @@ from medallion.step import Outcome, Step
 from medallion.tables import Bronze
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
 
 # Deliveries are gathered up to this size into one append: large enough to be few, small enough for a driver.
-BATCH_BYTES = 128 * 1024 * 1024
+BATCH_BYTES = 256 * 1024 * 1024
 NONE_YET = "no delivery yet: it starts empty"
-
-_PLACE = ("delivery", "landing_file", "position")  # of a record: no two have the same
 
 COLUMNS = {
     "_record_id": "Identity of the delivered record: by idempotency key, or by content, place and delivery",
@@ -99,7 +98,7 @@ def _append(step: Step, table: Bronze, landing: Landing, manifests: Sequence[Man
     state = step.lake.state(step.name)
     first, last = (manifests[0].number, manifests[-1].number) if manifests else (0, 0)
     target = commits.Target(step.name, state, commits.APPEND_ONLY)
-    records, duplicates = _new(step, source, batch)
+    news, duplicates = _new(step, source, batch)
     stored = len(batch.table) - duplicates
     account = Account(
         step.run.run_id,
@@ -115,151 +114,39 @@ def _append(step: Step, table: Bronze, landing: Landing, manifests: Sequence[Man
         done = commits.note(step.lake, target, step.session, account)
     else:
         account = replace(account, good=commits.SAME_COMMIT)
-        done = commits.append(step.lake, target, _documented(step, records, last), account)
+        done = commits.append(step.lake, target, _documented(step, news, last), account)
     _balance(step, done, stored)
     return done
 
 
-def _new(step: Step, source: Source, batch: Batch) -> tuple["DataFrame", int]:
-    """Return the batch's records that bronze does not have yet, with identity, key and problem; and how many it has.
+def _new(step: Step, source: Source, batch: Batch) -> tuple["pa.Table", int]:
+    """Return the batch's records that bronze does not have yet, with identity, key and problem; and how many it has."""
+    from medallion import identity
 
-    Most identities come once: only of those that do not, records are held against each other.
-    """
-    from pyspark.sql import functions as F
-
-    records = _identified(step, source, batch)
-    if source.delivers == "snapshot":
-        return records, 0
-    identities = records.select("_identity", "_payload_sha256", *_PLACE).persist()
-    try:
-        known = _known(step, identities)
-        repeated = _repeated(identities, known)
-        if repeated is None:
-            return records, 0
-        judged = changes.at_hand(_judged(identities.join(F.broadcast(repeated), on="_identity", how="semi"), known))
-        found = judged.agg(F.count_if("_is_duplicate")).first()
-    finally:
-        identities.unpersist()
-    is_other = F.coalesce("_is_other", F.lit(False))
-    other_id = F.sha2(F.concat("_identity", "_payload_sha256"), 256)
-    new = (
-        records.join(F.broadcast(judged), on=list(_PLACE), how="left")
-        .where("NOT coalesce(_is_duplicate, false)")
-        .withColumns(
-            {
-                "_record_id": F.when(is_other, other_id).otherwise(F.col("_identity")),
-                "_problem": F.when(is_other, F.lit("idempotency key reused with other bytes")).otherwise(
-                    F.col("_problem")
-                ),
-            }
-        )
-    )
-    return new, found[0] if found else 0
+    records = identity.identified(batch.table, source)
+    known = _known(step, records) if source.delivers == "events" else []
+    return identity.sorted_out(records, known)
 
 
-def _identified(step: Step, source: Source, batch: Batch) -> "DataFrame":
-    """Return the batch's records with identity, key and problem, as if each were the first of its identity."""
-    from pyspark.sql import functions as F
-
-    return (
-        from_arrow(step.session, batch.table)
-        .withColumns({"_payload_sha256": F.sha2("payload", 256), "_problem": _unreadable(source)})
-        .withColumn("_key", _readable(source, source.key))
-        .withColumn("_identity", _identity(source))
-        .withColumn("_record_id", F.col("_identity"))
-    )
-
-
-def _repeated(records: "DataFrame", known: "DataFrame | None") -> "DataFrame | None":
-    """Return the identities that come more than once, or that bronze has; None where there are none."""
-    from pyspark.sql import functions as F
-
-    counted = records.groupBy("_identity").agg(F.count("*").alias("_times"))
-    is_repeated = F.col("_times") > 1
-    if known is not None:
-        counted = counted.join(known.select("_identity", F.lit(True).alias("_is_known")), on="_identity", how="left")
-        is_repeated = is_repeated | F.coalesce("_is_known", F.lit(False))
-    repeated = changes.at_hand(counted.where(is_repeated).select("_identity"))
-    return None if repeated.isEmpty() else repeated
-
-
-def _judged(repeated: "DataFrame", known: "DataFrame | None") -> "DataFrame":
-    """Tell of records, by their place, which is there already, and which has another's key with bytes of its own."""
-    from pyspark.sql import Window
-    from pyspark.sql import functions as F
-
-    if known is None:
-        none = {"_stored_sha256": F.lit(None).cast("string"), "_stored": F.lit(None).cast("array<string>")}
-        records = repeated.withColumns(none)
-    else:
-        records = repeated.join(known, on="_identity", how="left")
-    same_identity = Window.partitionBy("_identity").orderBy(*_PLACE)
-    same_bytes = Window.partitionBy("_identity", "_payload_sha256").orderBy(*_PLACE)
-    first = F.coalesce("_stored_sha256", F.first("_payload_sha256").over(same_identity))
-    is_stored = F.coalesce(F.array_contains("_stored", F.col("_payload_sha256")), F.lit(False))
-    return records.select(
-        *_PLACE,
-        (F.col("_payload_sha256") != first).alias("_is_other"),
-        (is_stored | (F.row_number().over(same_bytes) > 1)).alias("_is_duplicate"),
-    )
-
-
-def _identity(source: Source) -> "Column":
-    """Identity by what the source delivers: key, or content with its place, and for an extract its delivery."""
-    from pyspark.sql import functions as F
-
-    place = [F.col("occurrence").cast("string")]
-    if source.delivers == "snapshot":
-        place.append(F.col("delivery").cast("string"))
-    by_content = F.concat_ws("\n", F.lit(source.system), "_payload_sha256", *place)
-    if source.idempotency_key is None:
-        return F.sha2(by_content, 256)
-    key = _readable(source, source.idempotency_key)
-    by_key = F.concat_ws("\n", F.lit(source.system), F.lit("key"), key)
-    return F.sha2(F.when(key.isNull(), by_content).otherwise(by_key), 256)
-
-
-def _readable(source: Source, path: str | None) -> "Column":
-    """The text at a path or in a column of a record; null in one that is broken, whose keys must not count."""
-    from pyspark.sql import functions as F
-
-    if path is None:
-        return F.lit(None).cast("string")
-    found = F.get_json_object("payload", path) if source.format == "json" else F.col("fields")[path]
-    return F.when(F.col("_problem").isNull(), found)
-
-
-def _unreadable(source: Source) -> "Column":
-    """What reading said, else whether the text is a JSON object; a repeated name within an object makes it none."""
-    from pyspark.sql import functions as F
-
-    found = F.col("problem")
-    if source.format != "json":
-        return found
-    is_object = F.try_parse_json("payload").isNotNull() & F.col("payload").rlike(r"^\s*\{")
-    return F.coalesce(found, F.when(~is_object, F.lit("not a JSON object")))
-
-
-def _known(step: Step, records: "DataFrame") -> "DataFrame | None":
-    """Return what bronze holds of the batch's identities: hash of the first payload, and all its hashes."""
+def _known(step: Step, records: "pa.Table") -> Iterable[tuple[str, str, bool]]:
+    """Return what bronze holds of the batch's identities: the hash of each payload, and whether it was the first."""
     from pyspark.sql import functions as F
 
     state = step.lake.state(step.name)
-    if state is None:
-        return None
+    if state is None or not len(records):
+        return []
+    identities = from_arrow(step.session, records.select(["_identity"])).distinct()
     bronze = gate.read_version(step.session, state, state.version)
     is_first = F.col("_record_id") == F.col("_identity")
-    return (
-        bronze.join(F.broadcast(records.select("_identity").distinct()), on="_identity", how="semi")
-        .groupBy("_identity")
-        .agg(
-            F.max(F.when(is_first, F.col("_payload_sha256"))).alias("_stored_sha256"),
-            F.collect_set("_payload_sha256").alias("_stored"),
-        )
+    known = (
+        bronze.join(F.broadcast(identities), on="_identity", how="semi")
+        .select("_identity", "_payload_sha256", is_first.alias("is_first"))
+        .toArrow()
     )
+    return zip(*(column.to_pylist() for column in known.columns), strict=True)
 
 
-def _documented(step: Step, records: "DataFrame", batch_id: int) -> "DataFrame":
+def _documented(step: Step, records: "pa.Table", batch_id: int) -> "DataFrame":
     """Return the columns of a bronze table, in order, with what they hold."""
     from pyspark.sql import functions as F
 
@@ -275,7 +162,7 @@ def _documented(step: Step, records: "DataFrame", batch_id: int) -> "DataFrame":
         "_ingested_at": F.lit(clock.now()),
         "_source_system": F.lit(source.system),
     }
-    return records.select(
+    return from_arrow(step.session, records).select(
         *[engine.get(name, F.col(name)).alias(name, metadata={"comment": doc}) for name, doc in COLUMNS.items()]
     )
 

@@ -25,6 +25,8 @@ CURATED = {
 }
 APPEND_ONLY = {
     "delta.appendOnly": "true",
+    # What is looked for by range; payloads and keys would cost time, and stay in the log when a person is erased.
+    "delta.dataSkippingStatsColumns": "_batch_id,_delivery,_received_at,_ingested_at",
     "delta.enableChangeDataFeed": "true",
     "delta.enableInCommitTimestamps": "true",
 }

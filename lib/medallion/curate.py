@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 TECHNICAL = (*CARRIED, "_ordinal", "_deleted")
+_REASON = "struct<rule:string,found:string>"
 _READABLE = "readable"  # the rule that a field which was given can be read
 
 
@@ -102,7 +103,8 @@ def judged(
     own = set(rows.columns) - {name for lookup in table.lookups for name in lookup.take.values()}
     early = [e for e in rules if set(columns_of(e, known)) <= own]
     late = [e for e in rules if e not in early]
-    told = F.transform("_problems", lambda problem: _reason(_READABLE, problem))
+    problems = F.transform("_problems", lambda problem: _reason(_READABLE, problem))
+    told = F.when(F.size("_problems") > 0, problems).otherwise(_missed((), known))
     rows = rows.withColumns({"_gaps": _gaps(table), "_early": F.concat(told, _missed(early, known))})
     if table.enrichment is not None:
         rows = table.enrichment(rows, **_taken(table.enrichment, given))
@@ -155,24 +157,25 @@ def _gaps(table: Silver) -> "Column":
     """Return the reasons of a row without a key or a place in the order of versions."""
     from pyspark.sql import functions as F
 
+    from medallion.parse import compact
+
     needed = dict.fromkeys((*table.key, *(s for s in table.sequence if s not in CARRIED)))
     gaps = [F.when(F.col(c).isNull(), _reason(f"not_null({c})", F.lit("null"))) for c in needed]
-    return F.filter(F.array(*gaps), lambda gap: gap.isNotNull())
+    return compact(*gaps, of=_REASON)
 
 
 def _any_of(missed: str, labels: Sequence[str]) -> "Column":
     from pyspark.sql import functions as F
 
-    return F.exists(missed, lambda one: one["rule"].isin(*labels))
+    return F.arrays_overlap(F.col(missed)["rule"], F.array(*[F.lit(label) for label in labels]))
 
 
 def _missed(rules: Sequence[Expectation], columns: Sequence[str]) -> "Column":
     from pyspark.sql import functions as F
 
-    if not rules:
-        return F.array().cast("array<struct<rule:string,found:string>>")
-    told = [F.when(misses(rule), _reason(rule.label, found(rule, columns))) for rule in rules]
-    return F.filter(F.array(*told), lambda one: one.isNotNull())
+    from medallion.parse import compact
+
+    return compact(*[F.when(misses(rule), _reason(rule.label, found(rule, columns))) for rule in rules], of=_REASON)
 
 
 def _reason(rule: str, shown: "Column") -> "Column":

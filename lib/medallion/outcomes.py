@@ -91,10 +91,9 @@ def going(
 
 
 def count(table: Silver, rows: "DataFrame", rules: Sequence[Expectation]) -> Tally:
-    """Count outcomes, and what each row rule was missed by, in one job."""
+    """Count outcomes, and what each row rule was missed by, in one job; where some are, a second finds examples."""
     from pyspark.sql import functions as F
 
-    of_rule = [_missed_of(rule.label) for rule in rules]
     is_row = F.col("_outcome") != REMOVED
     found = rows.agg(
         F.count_if(is_row).alias("read"),
@@ -102,15 +101,16 @@ def count(table: Silver, rows: "DataFrame", rules: Sequence[Expectation]) -> Tal
         F.count_if("_displaced").alias("displaced"),
         F.count_if(~is_row).alias("removed"),
         *[F.count_if(F.col("_outcome") == term).alias(term) for term in TERMS],
-        *[F.count_if(F.size(missed) > 0).alias(f"missed_{i}") for i, missed in enumerate(of_rule)],
-        *[F.max(F.get(missed, F.lit(0))["found"]).alias(f"shown_{i}") for i, missed in enumerate(of_rule)],
+        *[F.count_if(_misses(rule)).alias(f"missed_{i}") for i, rule in enumerate(rules)],
     ).first()
     counts = found.asDict() if found else {}
     read = counts["read"]
     account = {"read": read, **{term: counts[term] for term in TERMS}}
     if read != sum(account[term] for term in TERMS):
         raise CommitError(f"{table.name}: rows unaccounted for before the commit: {account}")
-    checks = [judge(r, counts[f"missed_{i}"], read, counts[f"shown_{i}"]) for i, r in enumerate(rules)]
+    missed = {rule: counts[f"missed_{i}"] for i, rule in enumerate(rules)}
+    shown = _shown(rows, [rule for rule in rules if missed[rule]])
+    checks = [judge(rule, failed, read, shown.get(rule)) for rule, failed in missed.items()]
     score = round(100 * (1 - counts["missing"] / read), 2) if read else None
     return Tally(account, checks, counts["displaced"], counts["removed"], score)
 
@@ -154,7 +154,21 @@ def _winner_outcome(table: Silver, columns: Sequence[str], *, compares: bool) ->
     return F.when(is_new | is_newer | (is_again & ~same), "written").when(is_again, "unchanged").otherwise("superseded")
 
 
-def _missed_of(label: str) -> "Column":
+def _misses(rule: Expectation) -> "Column":
     from pyspark.sql import functions as F
 
-    return F.filter("_missed", lambda one: one["rule"] == label)
+    return F.array_contains(F.col("_missed")["rule"], rule.label)
+
+
+def _shown(rows: "DataFrame", rules: Sequence[Expectation]) -> dict[Expectation, str]:
+    """Return for each rule what one of the rows that miss it has; asked only for rules that some miss."""
+    from pyspark.sql import functions as F
+
+    if not rules:
+        return {}
+
+    def found(label: str) -> "Column":
+        return F.get(F.filter("_missed", lambda one: one["rule"] == label), F.lit(0))["found"]
+
+    some = rows.where("size(_missed) > 0").agg(*[F.max(found(rule.label)) for rule in rules]).first()
+    return dict(zip(rules, some or (), strict=True))

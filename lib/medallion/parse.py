@@ -44,4 +44,10 @@ def unreadable(name: str, text: Column, typed: Column) -> Column:
 
 def problems(*found: Column) -> Column:
     """Gather what `unreadable` told into the column `_problems` that the engine quarantines rows by."""
-    return F.filter(F.array(*found), lambda problem: problem.isNotNull()).alias("_problems")
+    return compact(*found).alias("_problems")
+
+
+def compact(*found: Column, of: str = "string") -> Column:
+    """Return an array of those that are not null, of a type; unlike array_compact Spark compiles it."""
+    none = F.array().cast(f"array<{of}>")
+    return F.concat(none, *[F.when(one.isNotNull(), F.array(one)).otherwise(none) for one in found])

@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from medallion import job
-from medallion.parse import blank_to_null
+from medallion.parse import blank_to_null, compact
 from medallion.tables import CARRIED, Silver
 
 Rule = tuple[str, list[str], list[str], list[str], str | None, list[tuple[str, str]]]
@@ -136,7 +136,7 @@ def _problems() -> Column:
         F.when(is_wrong_code, "postal_code: invalid"),
         F.when(is_unknown_area, "area: invalid"),
     ]
-    return F.filter(F.array(*found), lambda problem: problem.isNotNull())
+    return compact(*found)
 
 
 def _text(name: str) -> Column:

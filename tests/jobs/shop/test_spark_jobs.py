@@ -7,15 +7,16 @@ import pytest
 
 from medallion import feed, run
 
-# Kind of step -> at most so many jobs and stages, whichever the table. Raise one only for a reason.
+# Kind of step -> at most so many jobs and stages, whichever the table. Raise one only for a reason; a silver
+# step with rows that miss a rule takes one more, to show what they have instead.
 FIRST_LOAD = {
-    "bronze append": (7, 9),
-    "silver full": (11, 14),
+    "bronze append": (2, 1),
+    "silver full": (12, 16),
     "gold full": (8, 21),
 }
 SECOND_DAY = {
-    "bronze append": (11, 20),
-    "silver affected_keys": (21, 43),
+    "bronze append": (4, 7),
+    "silver affected_keys": (22, 43),
     "gold full": (8, 26),
 }
 

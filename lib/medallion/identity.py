@@ -1,0 +1,145 @@
+"""Which record is which: identity, business key and what is wrong with it, told on the driver, where the bytes are.
+
+A JSON parser in Python's process takes a twentieth of what Spark's expressions do, which parse a payload anew for
+each column (measured: docs/performance.md).
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+import jiter
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medallion.conf import Source
+
+REUSED = "idempotency key reused with other bytes"
+_NO_OBJECT = "not a JSON object"
+_STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]|\['([^']+)'\]")
+_AT_ONCE = 10_000  # payloads that are Python's own at a time
+
+
+def identified(found: pa.Table, source: Source) -> pa.Table:
+    """Return records with ``_payload_sha256``, ``_problem``, ``_key`` and ``_identity``.
+
+    ``found`` has the columns of `records.Batch`. Identity follows what the source delivers: the idempotency key;
+    or the content with its place among equal ones, and for an extract its delivery. A record that is broken has
+    no keys: they must not count.
+    """
+    columns: dict[str, list[str | None]] = {name: [] for name in ("_payload_sha256", "_problem", "_key", "_identity")}
+    for start in range(0, len(found), _AT_ONCE):
+        part = found.slice(start, _AT_ONCE)
+        payloads: list[str] = part["payload"].to_pylist()
+        hashes = [sha256(payload.encode()).hexdigest() for payload in payloads]
+        read = _from_json if source.format == "json" else _from_csv
+        problems, keys, event_keys = read(part, payloads, source)
+        places = zip(part["occurrence"].to_pylist(), part["delivery"].to_pylist(), strict=True)
+        columns["_payload_sha256"] += hashes
+        columns["_problem"] += problems
+        columns["_key"] += keys
+        columns["_identity"] += map(_identity(source), hashes, event_keys, places)
+    arrays = {name: pa.array(values, pa.string()) for name, values in columns.items()}
+    for name, array in arrays.items():
+        found = found.append_column(name, array)
+    return found
+
+
+def sorted_out(records: pa.Table, known: Iterable[tuple[str, str, bool]]) -> tuple[pa.Table, int]:
+    """Return the records that are news, with ``_record_id``, and the number of those that are there already.
+
+    ``known`` says of identities in the table the hash of each payload stored and whether it was the first. A record
+    with another's idempotency key and bytes of its own is kept, with that as its problem.
+    """
+    first: dict[str, str] = {}
+    stored: set[tuple[str, str]] = set()
+    for identity, payload_hash, is_first in known:
+        stored.add((identity, payload_hash))
+        if is_first:
+            first[identity] = payload_hash
+    is_news, ids, is_other = [], [], []
+    for record in zip(records["_identity"].to_pylist(), records["_payload_sha256"].to_pylist(), strict=True):
+        identity, payload_hash = record
+        is_news.append(record not in stored)
+        stored.add(record)
+        other = first.setdefault(identity, payload_hash) != payload_hash
+        is_other.append(other)
+        ids.append(sha256((identity + payload_hash).encode()).hexdigest() if other else identity)
+    problem = pc.if_else(pa.array(is_other, pa.bool_()), REUSED, records["_problem"])
+    judged = records.set_column(records.schema.get_field_index("_problem"), "_problem", problem)
+    news = judged.append_column("_record_id", pa.array(ids, pa.string())).filter(pa.array(is_news, pa.bool_()))
+    return news, len(records) - len(news)
+
+
+def _identity(source: Source) -> Any:
+    def of_record(payload_hash: str, event_key: str | None, place: tuple[int, int]) -> str:
+        if event_key is not None:
+            told = [source.system, "key", event_key]
+        else:
+            occurrence, delivery = place
+            told = [source.system, payload_hash, str(occurrence)]
+            if source.delivers == "snapshot":
+                told.append(str(delivery))
+        return sha256("\n".join(told).encode()).hexdigest()
+
+    return of_record
+
+
+def _from_csv(
+    part: pa.Table, payloads: Sequence[str], source: Source
+) -> tuple[list[str | None], list[str | None], list[str | None]]:
+    is_sound = pc.is_null(part["problem"])
+
+    def cell(column: str | None) -> list[str | None]:
+        if column is None:
+            return [None] * len(payloads)
+        found = pc.map_lookup(part["fields"], query_key=pa.scalar(column), occurrence="first")
+        return list(pc.if_else(is_sound, found, pa.scalar(None, found.type)).to_pylist())
+
+    return part["problem"].to_pylist(), cell(source.key), cell(source.idempotency_key)
+
+
+def _from_json(
+    part: pa.Table, payloads: Sequence[str], source: Source
+) -> tuple[list[str | None], list[str | None], list[str | None]]:
+    steps = [None if path is None else _steps(path) for path in (source.key, source.idempotency_key)]
+    problems: list[str | None] = []
+    found: tuple[list[str | None], list[str | None]] = ([], [])
+    for payload, problem in zip(payloads, part["problem"].to_pylist(), strict=True):
+        content = _object(payload) if problem is None else None
+        problems.append(problem if content is not None or problem is not None else _NO_OBJECT)
+        for keys, path in zip(found, steps, strict=True):
+            keys.append(None if content is None or path is None else _text_at(content, path))
+    return problems, *found
+
+
+def _object(payload: str) -> Mapping[str, Any] | None:
+    """Return a JSON object; None for any other text, also one with a name twice in an object: which would count?"""
+    try:
+        found = jiter.from_json(
+            payload.encode(), allow_inf_nan=False, catch_duplicate_keys=True, float_mode="lossless-float"
+        )
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _steps(path: str) -> list[str | int]:
+    """Return the steps of a JSON path: names in objects, places in arrays."""
+    return [int(place) if place else name or quoted for name, place, quoted in _STEP.findall(path)]
+
+
+def _text_at(content: Any, path: Sequence[str | int]) -> str | None:
+    """Return what stands at a path as text, a number as it is written; None where nothing or null does."""
+    for step in path:
+        if isinstance(step, str):
+            content = content.get(step) if isinstance(content, dict) else None
+        else:
+            content = content[step] if isinstance(content, list) and step < len(content) else None
+    if content is None or isinstance(content, str):
+        return content
+    if isinstance(content, bool | dict | list):
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str)
+    return str(content)
