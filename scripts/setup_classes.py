@@ -34,7 +34,7 @@ def provide_classes(java: Path) -> None:
             make_archive()
         except SetupError as error:
             ARCHIVE.unlink(missing_ok=True)
-            say(f"left out, {str(error).splitlines()[0]}:", end=" ")
+            say(f"left out, {str(error).split('\n\nWhat to do')[0].splitlines()[-1]}:", end=" ")
 
 
 def use_of_archive(java: Path) -> str:
@@ -78,7 +78,9 @@ sessions = Sessions(loaded)
 for day in (0, 1):
     feed.sample(loaded, day, {"orders": 20})
     prepared = run.prepare(loaded)
-    assert run.run_tables(prepared, sessions, list(prepared.tables)).passed
+    failed = [o.error for o in run.run_tables(prepared, sessions, list(prepared.tables)).outcomes if o.error]
+    if failed:
+        sys.exit(failed[0])
 sessions.stop()
 """
 

@@ -152,6 +152,7 @@ def _documented(step: Step, records: "pa.Table", batch_id: int) -> "DataFrame":
 
     from medallion import clock
 
+    frame = from_arrow(step.session, records)  # first of all: it starts Spark, without which there are no columns
     source = step.run.conf.source(getattr(step.table, "source", ""))
     engine = {
         "_batch_id": F.lit(batch_id).cast("bigint"),
@@ -162,7 +163,7 @@ def _documented(step: Step, records: "pa.Table", batch_id: int) -> "DataFrame":
         "_ingested_at": F.lit(clock.now()),
         "_source_system": F.lit(source.system),
     }
-    return from_arrow(step.session, records).select(
+    return frame.select(
         *[engine.get(name, F.col(name)).alias(name, metadata={"comment": doc}) for name, doc in COLUMNS.items()]
     )
 
