@@ -34,7 +34,8 @@ def provide_classes(java: Path) -> None:
             make_archive()
         except SetupError as error:
             ARCHIVE.unlink(missing_ok=True)
-            say(f"left out, {str(error).split('\n\nWhat to do')[0].splitlines()[-1]}:", end=" ")
+            found = str(error).partition("\n\nWhat to do")[0]
+            say(f"left out, {found.splitlines()[-1]}:", end=" ")
 
 
 def use_of_archive(java: Path) -> str:
