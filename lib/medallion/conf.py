@@ -17,12 +17,14 @@ from medallion.conf_yaml import parse_scalar, read_yaml
 from medallion.durations import Duration
 from medallion.errors import ConfError
 from medallion.expectation_conf import Expectation
+from medallion.intake_conf import Connection
 from medallion.pipeline_conf import Pipeline, Schedule, Source, places
 from medallion.platform_conf import LAYERS, LayerStorage, Platform, Runtime, Spark, secrets_of
 from medallion.secretref import SecretRef
 
 __all__ = [
     "Conf",
+    "Connection",
     "Duration",
     "Expectation",
     "LayerStorage",
@@ -67,6 +69,10 @@ class Conf:
         if pipeline != self.name:
             raise ConfError(f"{table}: not of pipeline {self.name}, whose conf this is")
         return self.pipeline.expectations.get(name, ())
+
+    def connection(self, source: str) -> Connection | None:
+        """Return where a source of this pipeline is in this environment; None where it is delivered by hand."""
+        return self.platform.connections.get(f"{self.name}.{source}")
 
     def source(self, name: str) -> Source:
         """Return a source by name."""
@@ -177,7 +183,7 @@ def _key(name: str) -> tuple[str, ...]:
     if name.startswith("spark.conf."):
         return ("spark", "conf", name.removeprefix("spark.conf."))
     words = name.split(".")
-    if words[0] == "expectations" and len(words) > 2:
+    if words[0] in ("expectations", "connections") and len(words) > 2:
         words[1:3] = [".".join(words[1:3])]
     return tuple(words)
 

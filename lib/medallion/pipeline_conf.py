@@ -12,6 +12,7 @@ from pydantic import Strict as StrictMode
 
 from medallion.conf_model import Key, Name, Problem, Strict
 from medallion.expectation_conf import Expectation
+from medallion.intake_conf import Intake
 
 _JSON_PATH = re.compile(r"\$(\.[A-Za-z_]\w*|\[\d+\]|\['[^']+'\])+")
 _TABLE = re.compile(r"(bronze|silver|gold)\.[a-z][a-z0-9_]*")
@@ -57,6 +58,7 @@ class Source(Strict):
     key: str | None = Field(default=None, description="where the business key stands, or null")
     max_bytes: int = Field(default=1_048_576, ge=1, description="a whole number >= 1 of bytes")
     encoding: str = Field(default="utf-8", description="the name of a text encoding such as utf-8")
+    intake: Intake | None = Field(default=None, description="a map with kind, or null: it is delivered by hand")
 
     @field_validator("encoding")
     @classmethod

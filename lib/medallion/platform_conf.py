@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from medallion.conf_model import Strict
 from medallion.durations import Duration, DurationField, PauseField
+from medallion.intake_conf import Connection, Receiver
 from medallion.secretref import SecretField, SecretRef
 
 LAYERS = ("landing", "bronze", "silver", "gold", "ops")
@@ -18,6 +19,12 @@ def _root(text: str) -> str:
     if not text.strip() or text.startswith("~") or without_slashes:
         raise ValueError("wanted a folder or a URI (s3a://bucket/folder); ~ is not expanded")
     return text.rstrip("/") or "/"
+
+
+def _source_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*", name):
+        raise ValueError("wanted <pipeline>.<source>")
+    return name
 
 
 def _without_token(url: str) -> str:
@@ -113,10 +120,14 @@ class Platform(Strict):
     spark: Spark = Field(default=Spark(), description="a map of master, remote and conf")
     runtime: Runtime = Field(default=Runtime(), description="a map of parallel_jobs, dry_run, retries and so on")
     notifications: Notifications = Field(default=Notifications(), description="a map of on_failure and on_completion")
+    receiver: Receiver = Field(default=Receiver(), description="a map of host, port and max_batch")
+    connections: dict[Annotated[str, AfterValidator(_source_name)], Connection] = Field(
+        default_factory=dict, description="a map of <pipeline>.<source> to where it is"
+    )
 
 
 def secrets_of(part: Strict, key: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], SecretRef]]:
-    """Yield every secret reference below a part of conf, with its key."""
+    """Yield every secret reference below a part of conf, with its key; those of connections only who connects needs."""
     for name, value in part:
         if isinstance(value, SecretRef):
             yield (*key, name), value
