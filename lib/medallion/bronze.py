@@ -3,26 +3,30 @@
 ``read = stored + duplicates`` holds for each batch, and is looked at after the commit with Delta's own figure.
 """
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from medallion import commits, gate
+from medallion import commits, gate, intake
 from medallion.conf import Source
-from medallion.errors import CommitError, HistoryError
+from medallion.errors import CommitError, HistoryError, some
 from medallion.lake import NO_VERSION, Account, Lake, Mark, State
 from medallion.landing import Landing, Manifest, batches
 from medallion.records import Batch, read
 from medallion.session import from_arrow
-from medallion.step import Outcome, Step
+from medallion.step import Check, Outcome, Step
 from medallion.tables import Bronze
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
+log = logging.getLogger(__name__)
+
 # Deliveries are gathered up to this size into one append: large enough to be few, small enough for a driver.
 BATCH_BYTES = 256 * 1024 * 1024
+UNKNOWN_COLUMNS = "columns named in conf"
 NONE_YET = "no delivery yet: it starts empty"
 
 COLUMNS = {
@@ -30,7 +34,8 @@ COLUMNS = {
     "_identity": "What the identity is made from; differs from _record_id only where a key came with other bytes",
     "_key": "Business key, where the source declares one",
     "payload": "The record exactly as received",
-    "fields": "Columns of a structured record by the names in its header, as text",
+    "fields": "Columns of a structured record by the names that conf gives them, else those in its header, as text",
+    "_rescued": "Columns of a structured record that conf does not name; null where there are none",
     "_payload_sha256": "Hash of the payload",
     "_problem": "Why the payload cannot be parsed; null where it can be",
     "_batch_id": "Landing number of the newest delivery in the append that stored it",
@@ -50,16 +55,28 @@ def ingest(step: Step, table: Bronze) -> Outcome:
     """
     landing = Landing(step.run.conf, table.source)
     known = step.lake.state(step.name)
-    pending = landing.after(consumed(known, table))
+    since = consumed(known, table)
+    taken = intake.take(step.run.conf, table.source, known, since, log.info)
+    pending = landing.after(since)
     rows = {"read": 0, "stored": 0, "duplicates": 0}
     if not pending and known is not None:
-        return Outcome(step.name, "skipped", "skip", "no new delivery", rows=rows)
+        return Outcome(step.name, "skipped", "skip", "; ".join(["no new delivery", *taken.notes]), rows=rows)
+    unknown: set[str] = set()
     for batch in batches(pending, BATCH_BYTES) if pending else [[]]:
-        account = _append(step, table, landing, batch)
+        account, columns = _append(step, table, landing, batch)
         rows = {term: rows[term] + account.rows[term] for term in rows}
+        unknown.update(columns)
     state = step.lake.state(step.name)
     reason = f"{len(pending)} new deliver{'y' if len(pending) == 1 else 'ies'}" if pending else NONE_YET
-    return Outcome(step.name, "done", "append", reason, state.version if state else None, rows)
+    told = ("append", "; ".join([reason, *taken.notes]), state.version if state else None, rows)
+    return Outcome(step.name, "done", *told, checks=_drift(unknown, rows["read"]))
+
+
+def _drift(unknown: Collection[str], read: int) -> list[Check]:
+    """Tell of columns that conf does not name, whose cells were kept apart."""
+    if not unknown:
+        return []
+    return [Check(UNKNOWN_COLUMNS, "warn", len(unknown), read, False, some(sorted(unknown)))]
 
 
 def consumed(state: State | None, table: Bronze) -> int:
@@ -92,7 +109,8 @@ def delivered(lake: Lake, name: str, source: str, version: int) -> int:
     return commit.account.watermark[f"landing.{source}"].version
 
 
-def _append(step: Step, table: Bronze, landing: Landing, manifests: Sequence[Manifest]) -> Account:
+def _append(step: Step, table: Bronze, landing: Landing, manifests: Sequence[Manifest]) -> tuple[Account, list[str]]:
+    """Append deliveries in one commit, and return its account and the columns that conf does not name."""
     source = step.run.conf.source(table.source)
     batch = read(landing, source, manifests)
     state = step.lake.state(step.name)
@@ -109,6 +127,7 @@ def _append(step: Step, table: Bronze, landing: Landing, manifests: Sequence[Man
         rows={"read": batch.read, "stored": stored, "duplicates": duplicates + batch.repeats},
         data=state.data if state else NO_VERSION,
         good=state.good if state else NO_VERSION,
+        cursor=next((m.cursor for m in reversed(manifests) if m.cursor is not None), _cursor(state)),
     )
     if stored == 0 and state is not None:
         done = commits.note(step.lake, target, step.session, account)
@@ -116,7 +135,11 @@ def _append(step: Step, table: Bronze, landing: Landing, manifests: Sequence[Man
         account = replace(account, good=commits.SAME_COMMIT)
         done = commits.append(step.lake, target, _documented(step, news, last), account)
     _balance(step, done, stored)
-    return done
+    return done, batch.unknown_columns()
+
+
+def _cursor(state: State | None) -> Mapping[str, Any] | None:
+    return state.account.cursor if state and state.account else None
 
 
 def _new(step: Step, source: Source, batch: Batch) -> tuple["pa.Table", int]:
@@ -155,6 +178,7 @@ def _documented(step: Step, records: "pa.Table", batch_id: int) -> "DataFrame":
     frame = from_arrow(step.session, records)  # first of all: it starts Spark, without which there are no columns
     source = step.run.conf.source(getattr(step.table, "source", ""))
     engine = {
+        "_rescued": F.col("rescued"),
         "_batch_id": F.lit(batch_id).cast("bigint"),
         "_delivery": F.col("delivery"),
         "_position": F.col("position"),

@@ -15,6 +15,11 @@ def now() -> datetime:
     return _instant(fixed) if fixed else datetime.now(UTC)
 
 
+def seconds_since(moment: float) -> float:
+    """Return how many seconds ago something happened, by the machine's own clock, which also dated it."""
+    return datetime.now(UTC).timestamp() - moment
+
+
 def run_date() -> date:
     """Return the UTC date of `now`: the declared input of tables in which time moves by itself."""
     return now().date()

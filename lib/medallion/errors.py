@@ -40,6 +40,10 @@ class QualityError(LakehouseError):
         self.checks = list(checks)
 
 
+class IntakeError(LakehouseError):
+    """A source that cannot be reached or read; what was published before stays, and the next run asks again."""
+
+
 class LockedError(LakehouseError):
     """Another process writes this table."""
 

@@ -40,6 +40,8 @@ def identified(found: pa.Table, source: Source) -> pa.Table:
         columns["_payload_sha256"] += hashes
         columns["_problem"] += problems
         columns["_key"] += keys
+        given = part["event_key"].to_pylist()  # told beside the payload, as by a webhook's header
+        event_keys = [own if own is not None else beside for own, beside in zip(event_keys, given, strict=True)]
         columns["_identity"] += map(_identity(source), hashes, event_keys, places)
     arrays = {name: pa.array(values, pa.string()) for name, values in columns.items()}
     for name, array in arrays.items():
@@ -104,15 +106,22 @@ def _from_csv(
 def _from_json(
     part: pa.Table, payloads: Sequence[str], source: Source
 ) -> tuple[list[str | None], list[str | None], list[str | None]]:
-    steps = [None if path is None else _steps(path) for path in (source.key, source.idempotency_key)]
+    steps = [[steps_of(path) for path in paths] for paths in (source.key_paths, source.event_key_paths)]
     problems: list[str | None] = []
     found: tuple[list[str | None], list[str | None]] = ([], [])
     for payload, problem in zip(payloads, part["problem"].to_pylist(), strict=True):
         content = _object(payload) if problem is None else None
         problems.append(problem if content is not None or problem is not None else _NO_OBJECT)
-        for keys, path in zip(found, steps, strict=True):
-            keys.append(None if content is None or path is None else _text_at(content, path))
+        for keys, paths in zip(found, steps, strict=True):
+            keys.append(None if content is None else _key_of(content, paths))
     return problems, *found
+
+
+def _key_of(content: Mapping[str, Any], paths: Sequence[Sequence[str | int]]) -> str | None:
+    """Return what stands at a path; of several a JSON list of texts, written as PostgreSQL does."""
+    if len(paths) <= 1:
+        return _text_at(content, paths[0]) if paths else None
+    return json.dumps([_text_at(content, path) for path in paths], ensure_ascii=False)
 
 
 def _object(payload: str) -> Mapping[str, Any] | None:
@@ -126,20 +135,26 @@ def _object(payload: str) -> Mapping[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _steps(path: str) -> list[str | int]:
+def steps_of(path: str) -> list[str | int]:
     """Return the steps of a JSON path: names in objects, places in arrays."""
     return [int(place) if place else name or quoted for name, place, quoted in _STEP.findall(path)]
 
 
-def _text_at(content: Any, path: Sequence[str | int]) -> str | None:
-    """Return what stands at a path as text, a number as it is written; None where nothing or null does."""
-    for step in path:
+def value_at(content: Any, steps: Sequence[str | int]) -> Any:
+    """Return what stands at the steps of a path in parsed JSON; None where nothing does."""
+    for step in steps:
         if isinstance(step, str):
             content = content.get(step) if isinstance(content, dict) else None
         else:
             content = content[step] if isinstance(content, list) and step < len(content) else None
-    if content is None or isinstance(content, str):
-        return content
-    if isinstance(content, bool | dict | list):
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str)
-    return str(content)
+    return content
+
+
+def _text_at(content: Any, steps: Sequence[str | int]) -> str | None:
+    """Return what stands at a path as text, a number as it is written; None where nothing or null does."""
+    found = value_at(content, steps)
+    if found is None or isinstance(found, str):
+        return found
+    if isinstance(found, bool | dict | list):
+        return json.dumps(found, ensure_ascii=False, separators=(",", ":"), default=str)
+    return str(found)

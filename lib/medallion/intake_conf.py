@@ -29,8 +29,8 @@ class FilesIntake(Strict):
 
     kind: Literal["files"] = Field(description="files")
     glob: str = Field(default="*", min_length=1, description="a pattern of file names such as *.csv")
-    settled_after: PauseField = Field(
-        default=Duration(seconds=10), description="how long a file must have been left alone, such as 10 seconds"
+    settle_seconds: int = Field(
+        default=10, ge=0, description="a whole number >= 0 of seconds that a file must have been left alone"
     )
 
 

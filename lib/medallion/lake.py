@@ -38,6 +38,7 @@ class Account:
 
     ``data`` is the last version that changed rows and ``good`` the last one that passed its gate; a
     commit that changes no rows carries both forward, so the newest commit alone tells where a table is.
+    ``cursor`` of a bronze table is how far its source was read, as the intake told.
     """
 
     run_id: str
@@ -49,6 +50,7 @@ class Account:
     run_date: str | None = None
     data: int = NO_VERSION
     good: int = NO_VERSION
+    cursor: Mapping[str, Any] | None = None
 
     def to_json(self) -> str:
         """Return the account as it is stored in ``userMetadata``."""

@@ -7,10 +7,11 @@ and sha256. A delivery without its manifest does not exist; numbers follow the o
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from medallion import clock
 from medallion.conf import Conf
@@ -29,13 +30,17 @@ class LandedFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One delivery; ``sha256`` covers the contents of its files, so that equal deliveries can be told."""
+    """One delivery; ``sha256`` covers the contents of its files, so that equal deliveries can be told.
+
+    ``cursor`` says how far its intake had come with it, for the next one to go on from.
+    """
 
     number: int
     source: str
     received_at: str
     sha256: str
     files: tuple[LandedFile, ...]
+    cursor: Mapping[str, Any] | None = None
 
     @property
     def bytes(self) -> int:
@@ -50,9 +55,10 @@ class Landing:
         self.source = source
         self.folder = Path(conf.root("landing"), conf.name, source)
 
-    def deliver(self, files: Iterable[tuple[str, bytes]]) -> Manifest:
+    def deliver(self, files: Iterable[tuple[str, bytes]], cursor: Mapping[str, Any] | None = None) -> Manifest:
         """Publish files as one delivery and return its manifest; nothing is visible before all of it is durable.
 
+        Files are taken one after another, so that only one is in memory; ``cursor`` is read once all are.
         Raises LandingError for a name that is more than a file name, or is there twice.
         """
         delivery = uuid.uuid4().hex
@@ -63,7 +69,7 @@ class Landing:
         _sync_folder(inside.parent)
         digest = sha256("".join(file.sha256 for file in landed).encode()).hexdigest()
         received_at = clock.now().isoformat()
-        return self._publish(delivery, Manifest(0, self.source, received_at, digest, tuple(landed)))
+        return self._publish(delivery, Manifest(0, self.source, received_at, digest, tuple(landed), cursor))
 
     def newest(self) -> int:
         """Return the number of the newest delivery, 0 where there is none."""

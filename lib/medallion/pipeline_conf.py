@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, PlainValidator, field_validator, model_validator
 from pydantic import Strict as StrictMode
 
+from medallion.cache_conf import PipelineCache
 from medallion.conf_model import Key, Name, Problem, Strict
 from medallion.expectation_conf import Expectation
-from medallion.intake_conf import Intake
+from medallion.intake_conf import DatabaseIntake, Intake
 
 _JSON_PATH = re.compile(r"\$(\.[A-Za-z_]\w*|\[\d+\]|\['[^']+'\])+")
 _TABLE = re.compile(r"(bronze|silver|gold)\.[a-z][a-z0-9_]*")
@@ -46,19 +47,37 @@ def _table(name: str) -> str:
 class Source(Strict):
     """What one source delivers and how its records are told apart.
 
-    ``json`` is one payload a file (.json) or one a line (.jsonl). ``events`` are told apart by their
-    idempotency key, a ``snapshot`` is news in each delivery. A payload larger than ``max_bytes`` is
-    kept and marked. Both keys are a JSON path for json and the name of a column for csv.
+    ``json`` is one payload a file (.json), one a line (.jsonl), or each of the list at ``records`` in a file.
+    ``events`` are told apart by their idempotency key, a ``snapshot`` is news in each delivery. A payload
+    larger than ``max_bytes`` is kept and marked. Both keys are a JSON path for json and the name of a column
+    for csv and Parquet. ``columns`` says which columns are known, by the names they have had in files, and what
+    to call them; cells of others are kept apart (`_rescued`) and reported.
     """
 
-    format: Literal["json", "csv"] = Field(description="json or csv")
+    format: Literal["json", "csv", "parquet"] = Field(description="json, csv or parquet")
     delivers: Literal["events", "snapshot"] = Field(description="events or snapshot")
     system: str = Field(min_length=1, description="the name of the system that records come from")
     idempotency_key: str | None = Field(default=None, description="where an event's own id stands, or null")
     key: str | None = Field(default=None, description="where the business key stands, or null")
+    records: str | None = Field(default=None, description="where a list of records stands in a JSON file, or null")
+    columns: dict[str, str] | None = Field(
+        default=None, min_length=1, description="a map of names that columns have had to what they are called, or null"
+    )
     max_bytes: int = Field(default=1_048_576, ge=1, description="a whole number >= 1 of bytes")
     encoding: str = Field(default="utf-8", description="the name of a text encoding such as utf-8")
     intake: Intake | None = Field(default=None, description="a map with kind, or null: it is delivered by hand")
+
+    @property
+    def key_paths(self) -> list[str]:
+        """Where the parts of the business key stand: those of a database's table are told by its intake."""
+        if isinstance(self.intake, DatabaseIntake):
+            return [f"$['{column}']" for column in self.intake.key]
+        return [self.key] if self.key else []
+
+    @property
+    def event_key_paths(self) -> list[str]:
+        """Where an event's own id stands, if it has one."""
+        return [self.idempotency_key] if self.idempotency_key else []
 
     @field_validator("encoding")
     @classmethod
@@ -73,12 +92,26 @@ class Source(Strict):
     def _keys_fit(self) -> "Source":
         if self.idempotency_key is not None and self.delivers != "events":
             raise ValueError("idempotency_key: only events have one; wanted delivers: events, or no such key")
-        for name in ("idempotency_key", "key"):
+        for name in ("idempotency_key", "key", "records"):
             place = getattr(self, name)
+            if name == "records" and place == "$":
+                continue
             if place is not None and self.format == "json" and not _JSON_PATH.fullmatch(place):
                 raise ValueError(f"{name}: found {place[:40]!r}; wanted a JSON path such as $.order.id")
-            if place is not None and self.format == "csv" and (not place.strip() or place.startswith("$")):
-                raise ValueError(f"{name}: found {place[:40]!r}; wanted the name of a csv column")
+            if place is not None and self.format != "json" and (not place.strip() or place.startswith("$")):
+                raise ValueError(f"{name}: found {place[:40]!r}; wanted the name of a {self.format} column")
+        if isinstance(self.intake, DatabaseIntake) and (self.format, self.delivers, self.key) != (
+            "json",
+            "snapshot",
+            None,
+        ):
+            raise ValueError(
+                "intake: rows of a database: wanted format: json, delivers: snapshot, and no key beside its own"
+            )
+        if self.format == "json" and self.columns is not None:
+            raise ValueError("columns: a JSON payload is kept whole; wanted none")
+        if self.format != "json" and self.records is not None:
+            raise ValueError(f"records: a {self.format} file has rows; wanted none")
         return self
 
 
@@ -130,6 +163,7 @@ class Pipeline(Strict):
     expectations: dict[Annotated[str, AfterValidator(_table)], Expectations] = Field(
         default_factory=dict, description="a map of <layer>.<table> to a list of expectations"
     )
+    cache: PipelineCache = Field(default=PipelineCache(), description="a map of tables")
 
     @model_validator(mode="after")
     def _labels_differ(self) -> "Pipeline":

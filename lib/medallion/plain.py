@@ -1,20 +1,23 @@
 """Plain files, read by the column: JSON lines, and csv without quotes; the records that `records` finds, far sooner."""
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from medallion.conf import Source
-from medallion.records import EMPTY, JSON_LINES, Record, is_utf8, spoilt
+from medallion.layout import layout
+from medallion.records import EMPTY, ENVELOPES, JSON_LINES, Record, is_utf8
 
 # Payloads of a large delivery come to more than the 2 GiB that a column of `string` can hold.
 FOUND = pa.schema(
     [
         ("payload", pa.large_string()),
         ("fields", pa.map_(pa.string(), pa.string())),
+        ("rescued", pa.map_(pa.string(), pa.string())),
+        ("event_key", pa.string()),
         ("problem", pa.string()),
         ("position", pa.int64()),
         ("landing_file", pa.string()),
@@ -26,19 +29,19 @@ _BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 
 def read_plain(content: bytes, name: str, path: str, source: Source) -> pa.Table | None:
     """Return a file's records as FOUND columns; None where it takes `records` to tell what they are."""
-    is_csv, is_lines = source.format == "csv", name.endswith(JSON_LINES)
+    is_csv = source.format == "csv"
+    is_lines = source.format == "json" and name.endswith(JSON_LINES) and not name.endswith(ENVELOPES)
     if not (is_csv or is_lines) or not is_utf8(source.encoding):
         return None
     lines = None if is_csv and _may_be_quoted(content) else _lines(content)
     if lines is None:
         return None
-    found = _csv_rows(lines) if is_csv else (lines, pa.nulls(len(lines), FOUND.field("fields").type), _counted(lines))
+    found = _csv_rows(lines, source) if is_csv else (lines, _no_cells(lines), _no_cells(lines), _counted(lines))
     if found is None:
         return None
-    payload, fields, position = found
-    return pa.table(
-        [payload, fields, _problems(payload, source), position, pa.repeat(path, len(payload))], schema=FOUND
-    )
+    payload, fields, rescued, position = found
+    no_key, file = pa.nulls(len(payload), pa.string()), pa.repeat(path, len(payload))
+    return pa.table([payload, fields, rescued, no_key, _problems(payload, source), position, file], schema=FOUND)
 
 
 def from_records(found: Iterable[tuple[str, Record]]) -> pa.Table:
@@ -47,6 +50,8 @@ def from_records(found: Iterable[tuple[str, Record]]) -> pa.Table:
         {
             "payload": record.payload,
             "fields": None if record.fields is None else list(record.fields.items()),
+            "rescued": None if record.rescued is None else list(record.rescued.items()),
+            "event_key": record.event_key,
             "problem": record.problem,
             "position": record.position,
             "landing_file": path,
@@ -101,21 +106,40 @@ def _may_be_quoted(content: bytes) -> bool:
     return b'"' in content or b"\0" in content or len(content) >= 2**31
 
 
-def _csv_rows(lines: pa.Array) -> tuple[pa.Array, pa.Array, pa.Array] | None:
-    """Return rows, their cells by the names in the header, and the line each stands on."""
+def _csv_rows(lines: pa.Array, source: Source) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array] | None:
+    """Return rows, their cells by the names that conf knows and by those it does not, and the line each stands on."""
     is_row = pc.not_equal(lines, "")
     rows, position = lines.filter(is_row), _counted(lines).filter(is_row)
     if len(rows) == 0:
-        return rows, pa.nulls(0, FOUND.field("fields").type), position
-    header = [cell.strip() for cell in rows[0].as_py().split(",")]
+        return rows, _no_cells(rows), _no_cells(rows), position
+    found = layout(rows[0].as_py().split(","), source)
     rows, position = rows.slice(1), position.slice(1)
     cells = pc.split_pattern(rows, ",")
-    if spoilt(header) or not pc.all(pc.equal(pc.list_value_length(cells), len(header))).as_py():
+    if found.unusable or not pc.all(pc.equal(pc.list_value_length(cells), len(found.names))).as_py():
         return None
-    width, values = len(header), cells.flatten().cast(pa.string())
-    offsets = pa.array(np.arange(len(rows) + 1) * width, pa.int32())
-    names = pa.array(header, pa.string()).take(pa.array(np.tile(np.arange(width), len(rows))))
-    return rows, pa.MapArray.from_arrays(offsets, names, values), position
+    values = cells.flatten().cast(pa.string())
+    return (
+        rows,
+        _named(found.names, found.known, values),
+        _named(found.names, [not k for k in found.known], values),
+        position,
+    )
+
+
+def _named(names: Sequence[str], taken: Sequence[bool], values: pa.Array) -> pa.Array:
+    """Return the cells of the columns that are taken as a map a row; null where there is no such column."""
+    columns = np.flatnonzero(taken)
+    count = len(values) // len(names)
+    if not len(columns):
+        return pa.nulls(count, FOUND.field("rescued").type)
+    places = (np.arange(count)[:, None] * len(names) + columns).ravel()
+    keys = pa.array(names, pa.string()).take(pa.array(np.tile(columns, count)))
+    offsets = pa.array(np.arange(count + 1) * len(columns), pa.int32())
+    return pa.MapArray.from_arrays(offsets, keys, values.take(pa.array(places)))
+
+
+def _no_cells(rows: pa.Array) -> pa.Array:
+    return pa.nulls(len(rows), FOUND.field("fields").type)
 
 
 def _problems(payload: pa.Array, source: Source) -> pa.Array:

@@ -2,15 +2,15 @@
 
 Reading is done on the driver: thousands of small webhook files are read in well under a second, where a
 Spark job would list each; and large plain ones by the column (`plain`). What a record is depends on the
-file: all of a ``.json`` file, a line of a ``.jsonl`` file, a row of a csv file.
+file: all of a ``.json`` file, or each of a list in it; a line of a ``.jsonl`` file; what a line of a
+``.envelopes.jsonl`` file holds; a row of a csv or Parquet file. ``.gz`` and ``.zip`` are unpacked first.
 """
 
 import codecs
 import csv
 import io
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from medallion.conf import Source
 from medallion.errors import LandingError
 from medallion.landing import Landing, Manifest
+from medallion.layout import Layout, layout
+from medallion.packed import PackedError, unpacked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +34,7 @@ _HAS_UNDECODED = re.compile("[\udc00-\udcff]")
 _UNDECODED = "medallion_undecoded"
 
 JSON_LINES = (".jsonl", ".ndjson")
+ENVELOPES = ".envelopes.jsonl"  # of the receiver: {"id": the event's key, "body": its text}, or body64 for other bytes
 EMPTY = "empty"
 
 
@@ -46,11 +49,13 @@ codecs.register_error(_UNDECODED, _as_surrogates)
 
 @dataclass(frozen=True)
 class Record:
-    """One payload; ``position`` counts from 1 within its file."""
+    """One payload; ``position`` counts from 1 within its file, ``rescued`` are cells of columns not in conf."""
 
     payload: str
     position: int
-    fields: dict[str, str] | None = None
+    fields: Mapping[str, str | None] | None = None
+    rescued: Mapping[str, str | None] | None = None
+    event_key: str | None = None
     problem: str | None = None
 
 
@@ -58,13 +63,22 @@ class Record:
 class Batch:
     """Records of some deliveries: ``read`` counts all, ``table`` holds those that are not repeats of an extract.
 
-    Columns: payload, fields, problem, position, landing_file, delivery, received_at, and occurrence, which
-    tells equal payloads of a delivery apart.
+    Columns: payload, fields, rescued, event_key, problem, position, landing_file, delivery, received_at, and
+    occurrence, which tells equal payloads of a delivery apart.
     """
 
     read: int
     repeats: int
     table: "pa.Table"
+
+    def unknown_columns(self) -> list[str]:
+        """Return the names of columns that conf does not name, sorted."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        maps = pc.drop_null(self.table["rescued"])
+        names = {name for chunk in maps.chunks for name in pc.unique(chunk.keys).to_pylist()}
+        return sorted(names) if isinstance(maps, pa.ChunkedArray) else []
 
 
 def read(landing: Landing, source: Source, manifests: Sequence[Manifest]) -> Batch:
@@ -119,10 +133,15 @@ def _delivery(landing: Landing, source: Source, manifest: Manifest) -> "pa.Table
 
     parts: list[pa.Table] = []
     gathered: list[tuple[str, Record]] = []
-    for file, content in landing.contents(manifest):
-        found = plain.read_plain(content, file.name, file.path, source)
+    for file, packed in landing.contents(manifest):
+        try:
+            content, name = unpacked(packed, file.name)
+        except PackedError as error:
+            gathered.append((file.path, Record("", 1, problem=str(error))))
+            continue
+        found = plain.read_plain(content, name, file.path, source)
         if found is None:
-            gathered += [(file.path, record) for record in records(content, file.name, source)]
+            gathered += [(file.path, record) for record in records(content, name, source)]
         else:
             parts += [plain.from_records(gathered), found]
             gathered = []
@@ -131,16 +150,32 @@ def _delivery(landing: Landing, source: Source, manifest: Manifest) -> "pa.Table
 
 def records(content: bytes, name: str, source: Source) -> Iterator[Record]:
     """Yield the records of one file; a payload that cannot be what it should be is marked, never dropped."""
-    text = content.decode("utf-8-sig" if is_utf8(source.encoding) else source.encoding, errors=_UNDECODED)
-    if source.format == "csv":
-        found = _csv_rows(text)
-    elif name.endswith(JSON_LINES):
-        lines = text.removesuffix("\n").split("\n") if text else []
-        found = (Record(line.removesuffix("\r"), position) for position, line in enumerate(lines, start=1))
+    if source.format == "parquet":
+        from medallion.parquet import rows
+
+        found = rows(content, source)
+    elif name.endswith(ENVELOPES):
+        from medallion.envelopes import opened
+
+        found = opened(content)
     else:
-        found = iter([Record(text, 1)])
+        text = content.decode("utf-8-sig" if is_utf8(source.encoding) else source.encoding, errors=_UNDECODED)
+        found = _of_text(text, name, source)
     for record in found:
         yield _checked(record, source)
+
+
+def _of_text(text: str, name: str, source: Source) -> Iterator[Record]:
+    if source.format == "csv":
+        return _csv_rows(text, source)
+    if name.endswith(JSON_LINES):
+        lines = text.removesuffix("\n").split("\n") if text else []
+        return (Record(line.removesuffix("\r"), position) for position, line in enumerate(lines, start=1))
+    if source.records is not None:
+        from medallion.listed import elements
+
+        return elements(text, source.records)
+    return iter([Record(text, 1)])
 
 
 def is_utf8(encoding: str) -> bool:
@@ -152,7 +187,8 @@ def _checked(record: Record, source: Source) -> Record:
     """Mark a record that is no text, empty or too large; undecoded bytes are written out as ``\\xff``."""
     if _HAS_UNDECODED.search(record.payload):
         shown = _HAS_UNDECODED.sub(lambda found: f"\\x{ord(found[0]) - _SURROGATES:02x}", record.payload)
-        return Record(shown, record.position, problem=record.problem or f"not {source.encoding}")
+        told = record.problem or f"not {source.encoding}"
+        return Record(shown, record.position, event_key=record.event_key, problem=told)
     size = len(record.payload.encode())
     problem = record.problem
     if problem is None and record.fields is None and not record.payload.strip():
@@ -162,11 +198,10 @@ def _checked(record: Record, source: Source) -> Record:
     return replace(record, problem=problem)
 
 
-def _csv_rows(text: str) -> Iterator[Record]:
+def _csv_rows(text: str, source: Source) -> Iterator[Record]:
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines, strict=True)
-    header: list[str] | None = None
-    unusable: str | None = None
+    found: Layout | None = None
     start = 0
     while True:
         try:
@@ -179,22 +214,14 @@ def _csv_rows(text: str) -> Iterator[Record]:
         raw, position, start = "".join(lines[start : reader.line_num]), start + 1, reader.line_num
         if not cells:
             continue
-        if header is None:
-            header = [cell.strip() for cell in cells]
-            unusable = spoilt(header)
+        if found is None:
+            found = layout(cells, source)
             continue
-        fields = None if unusable else dict(zip(header, cells, strict=False))
-        yield Record(raw.rstrip("\r\n"), position, fields, unusable or _ragged(header, cells))
+        fields, rescued = (None, None) if found.unusable else found.split(cells)
+        told = found.unusable or _ragged(found, cells)
+        yield Record(raw.rstrip("\r\n"), position, fields, rescued, problem=told)
 
 
-def spoilt(header: Sequence[str]) -> str | None:
-    """Say why cells under a header cannot be told by name, if so."""
-    twice = [name for name, count in Counter(header).items() if count > 1]
-    if twice:
-        return f"header names a column twice: {', '.join(twice)}"
-    return "header is not text" if _HAS_UNDECODED.search("".join(header)) else None
-
-
-def _ragged(header: Sequence[str], cells: Sequence[str]) -> str | None:
-    ragged = len(cells) != len(header)
-    return f"ragged: {len(cells)} cells under a header of {len(header)}" if ragged else None
+def _ragged(found: Layout, cells: Sequence[str]) -> str | None:
+    ragged = len(cells) != len(found.names)
+    return f"ragged: {len(cells)} cells under a header of {len(found.names)}" if ragged else None

@@ -127,8 +127,8 @@ def test_ragged_rows_are_kept_and_marked() -> None:
     found = list(records(b"id,name\n1\n2,b,c\n3,d\n", "a.csv", CSV))
 
     assert found == [
-        Record("1", 2, {"id": "1"}, "ragged: 1 cells under a header of 2"),
-        Record("2,b,c", 3, {"id": "2", "name": "b"}, "ragged: 3 cells under a header of 2"),
+        Record("1", 2, {"id": "1"}, problem="ragged: 1 cells under a header of 2"),
+        Record("2,b,c", 3, {"id": "2", "name": "b"}, problem="ragged: 3 cells under a header of 2"),
         Record("3,d", 4, {"id": "3", "name": "d"}),
     ]
 
@@ -248,4 +248,4 @@ def test_no_delivery_makes_a_table_without_rows(landing: Landing) -> None:
     found = read(landing, CSV, []).table
 
     assert found.num_rows == 0
-    assert found.schema.names[:3] == ["payload", "fields", "problem"]
+    assert found.schema.names[:3] == ["payload", "fields", "rescued"]

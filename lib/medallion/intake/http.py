@@ -1,0 +1,101 @@
+"""Requests to a source: tried again where that can help, as slowly as it asks for, and told without secrets."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from medallion.errors import IntakeError
+from medallion.intake import Asked
+
+if TYPE_CHECKING:
+    import httpx
+    from tenacity import RetryCallState
+
+TRIES = 6
+_LONGEST_WAIT = 120.0  # seconds between two tries; a service that asks for more is told of, and asked in the next run
+_AGAIN = {408, 425, 429, 500, 502, 503, 504}
+
+
+def client(asked: Asked) -> "httpx.Client":
+    """Return a client for a source, with its token if it has one; redirects do not take the token elsewhere."""
+    import httpx
+
+    token = asked.connection.token
+    headers = {"User-Agent": "medallion"} | ({"Authorization": f"Bearer {token.reveal()}"} if token else {})
+    return httpx.Client(headers=headers, timeout=httpx.Timeout(60, connect=10), follow_redirects=True)
+
+
+def fetched(
+    http: "httpx.Client",
+    asked: Asked,
+    url: str,
+    parameters: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> "httpx.Response":
+    """Return the answer to a GET, of status 2xx or 304; raises IntakeError with what came instead, at last.
+
+    Statuses that may pass (429, 5xx) and broken connections are tried again, after Retry-After where it is given,
+    else after 1, 2, 4 ... seconds.
+    """
+    import httpx
+    from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt
+
+    try:
+        for attempt in Retrying(
+            retry=retry_if_exception_type((httpx.TransportError, _Again)),
+            stop=stop_after_attempt(TRIES),
+            wait=lambda state: _pause(state, asked),
+        ):
+            with attempt:
+                answer = http.get(url, params=dict(parameters) if parameters else None, headers=dict(headers or {}))
+                if answer.status_code in _AGAIN:
+                    raise _Again(answer)
+    except RetryError as error:
+        raise IntakeError(f"{asked.name}: {_where(url)}: {_told(error.last_attempt.exception())}") from None
+    except httpx.HTTPError as error:
+        raise IntakeError(f"{asked.name}: {_where(url)}: {_told(error)}") from None
+    if answer.status_code != 304 and not answer.is_success:
+        raise IntakeError(f"{asked.name}: {_where(url)}: found status {answer.status_code}; wanted 200")
+    return answer
+
+
+class _Again(Exception):
+    def __init__(self, answer: "httpx.Response") -> None:
+        super().__init__(f"status {answer.status_code}")
+        self.answer = answer
+
+
+def _pause(state: "RetryCallState", asked: Asked) -> float:
+    failure: Any = state.outcome.exception() if state.outcome else None
+    wait = float(2 ** (state.attempt_number - 1))
+    if isinstance(failure, _Again):
+        wait = _asked_for(failure.answer) or wait
+    if wait > _LONGEST_WAIT:
+        raise IntakeError(f"{asked.name}: asked to wait {wait:.0f} s; the next run asks again")
+    asked.say(f"{asked.name}: {_told(failure)}; again in {wait:.0f} s")
+    return wait
+
+
+def _asked_for(answer: "httpx.Response") -> float | None:
+    """Return the seconds of Retry-After, given as such or as a date; None where it tells neither."""
+    from email.utils import parsedate_to_datetime
+
+    from medallion import clock
+
+    text = answer.headers.get("retry-after", "")
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, -clock.seconds_since(parsedate_to_datetime(text).timestamp()))
+    except ValueError:
+        return None
+
+
+def _told(failure: BaseException | None) -> str:
+    if isinstance(failure, _Again):
+        return f"found status {failure.answer.status_code}, {TRIES} times at most; wanted 200"
+    return f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
+
+
+def _where(url: str) -> str:
+    """Return an address without its query, which may hold secrets."""
+    return url.partition("?")[0]
