@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 USER = "medallion"
 _SECONDS = 60
@@ -40,7 +41,7 @@ def running(folder: Path, port: int | None = None) -> Iterator[str]:
     settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
     command = [_program("postgres"), "-D", str(data), "-p", str(port), "-k", "", *settings]
     with (folder / "log").open("ab") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, user=owner, start_new_session=True)
+        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **_as(owner))
     try:
         _wait(server, port, folder / "log")
         yield f"postgresql://127.0.0.1:{port}/postgres"
@@ -69,6 +70,11 @@ def _owner() -> str | None:
     raise PostgresError("running as root, and there is no user postgres or nobody to run PostgreSQL as")
 
 
+def _as(owner: str | None) -> dict[str, Any]:
+    """Return how to start a process as somebody else: not in root's group either, to which folders may be closed."""
+    return {} if owner is None else {"user": owner, "group": pwd.getpwnam(owner).pw_gid, "extra_groups": []}
+
+
 def _give(folder: Path, owner: str | None) -> None:
     """Let the owner write in the folder, and reach it and the programs."""
     if owner is None:
@@ -81,7 +87,7 @@ def _give(folder: Path, owner: str | None) -> None:
 
 
 def _call(command: list[str], owner: str | None) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, user=owner, cwd="/", check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False, **_as(owner))
     if done.returncode:
         raise PostgresError(f"{Path(command[0]).name}: {(done.stderr or done.stdout).strip()[-500:]}")
 

@@ -14,7 +14,7 @@ from medallion.errors import CommitError, HistoryError, some
 from medallion.lake import NO_VERSION, Account, Lake, Mark, State
 from medallion.landing import Landing, Manifest, batches
 from medallion.records import Batch, read
-from medallion.session import from_arrow
+from medallion.session import from_arrow, is_remote
 from medallion.step import Check, Outcome, Step
 from medallion.tables import Bronze
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Deliveries are gathered up to this size into one append: large enough to be few, small enough for a driver.
+# Deliveries are gathered up to this size into one append: large enough to be few, small enough for a driver. A Connect
+# server keeps what a client sends as rows in its plan, several times over: 256 MiB of it ended one with 4 GiB.
 BATCH_BYTES = 256 * 1024 * 1024
+REMOTE_BATCH_BYTES = 64 * 1024 * 1024
 UNKNOWN_COLUMNS = "columns named in conf"
 NONE_YET = "no delivery yet: it starts empty"
 
@@ -62,7 +64,7 @@ def ingest(step: Step, table: Bronze) -> Outcome:
     if not pending and known is not None:
         return Outcome(step.name, "skipped", "skip", "; ".join(["no new delivery", *taken.notes]), rows=rows)
     unknown: set[str] = set()
-    for batch in batches(pending, BATCH_BYTES) if pending else [[]]:
+    for batch in batches(pending, _most_bytes(step)) if pending else [[]]:
         account, columns = _append(step, table, landing, batch)
         rows = {term: rows[term] + account.rows[term] for term in rows}
         unknown.update(columns)
@@ -70,6 +72,10 @@ def ingest(step: Step, table: Bronze) -> Outcome:
     reason = f"{len(pending)} new deliver{'y' if len(pending) == 1 else 'ies'}" if pending else NONE_YET
     told = ("append", "; ".join([reason, *taken.notes]), state.version if state else None, rows)
     return Outcome(step.name, "done", *told, checks=_drift(unknown, rows["read"]))
+
+
+def _most_bytes(step: Step) -> int:
+    return REMOTE_BATCH_BYTES if is_remote(step.session) else BATCH_BYTES
 
 
 def _drift(unknown: Collection[str], read: int) -> list[Check]:

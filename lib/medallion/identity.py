@@ -41,7 +41,7 @@ def identified(found: pa.Table, source: Source) -> pa.Table:
         columns["_problem"] += problems
         columns["_key"] += keys
         given = part["event_key"].to_pylist()  # told beside the payload, as by a webhook's header
-        event_keys = [own if own is not None else beside for own, beside in zip(event_keys, given, strict=True)]
+        event_keys = [_given(own) or _given(beside) for own, beside in zip(event_keys, given, strict=True)]
         columns["_identity"] += map(_identity(source), hashes, event_keys, places)
     arrays = {name: pa.array(values, pa.string()) for name, values in columns.items()}
     for name, array in arrays.items():
@@ -73,6 +73,11 @@ def sorted_out(records: pa.Table, known: Iterable[tuple[str, str, bool]]) -> tup
     judged = records.set_column(records.schema.get_field_index("_problem"), "_problem", problem)
     news = judged.append_column("_record_id", pa.array(ids, pa.string())).filter(pa.array(is_news, pa.bool_()))
     return news, len(records) - len(news)
+
+
+def _given(event_key: str | None) -> str | None:
+    """Return an event's key; None for a blank one, which many events may have."""
+    return event_key if event_key and event_key.strip() else None
 
 
 def _identity(source: Source) -> Any:

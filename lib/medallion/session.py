@@ -182,6 +182,11 @@ def register(session: "SparkSession", views: Iterable[tuple[str, str]]) -> None:
         session.sql(f"CREATE OR REPLACE VIEW {name} AS {select}")
 
 
+def is_remote(session: "SparkSession") -> bool:
+    """Tell whether a session is one of a Spark Connect server."""
+    return type(session).__module__.startswith("pyspark.sql.connect")
+
+
 def from_arrow(session: "SparkSession", rows: "pa.Table") -> "DataFrame":
     """Return a table of Arrow as a relation; a Connect session cannot tell the types of one without rows by itself."""
     if rows.num_rows:

@@ -184,9 +184,11 @@ class _News:
             )
             for name, type_ in self._read.columns.items()
         ]
-        return sql.SQL("SELECT _key, row_to_json(r)::text FROM {} AS t, LATERAL (SELECT {}) AS r, ").format(
-            _table(self._intake), sql.SQL(", ").join(columns)
-        ) + sql.SQL("LATERAL (SELECT {} AS _key) AS k WHERE {}").format(self._key(), where)
+        return sql.SQL(
+            "SELECT _keyed._key, row_to_json(_row)::text FROM {} AS t, LATERAL (SELECT {}) AS _row, "
+        ).format(_table(self._intake), sql.SQL(", ").join(columns)) + sql.SQL(
+            "LATERAL (SELECT {} AS _key) AS _keyed WHERE {}"
+        ).format(self._key(), where)
 
     def _key(self) -> "Composed":
         """Return a row's key as text, as `identity` makes it of a payload."""
@@ -288,7 +290,7 @@ def _copied(connection: "psycopg.Connection", query: "Composed") -> Iterator[tup
     with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as copy:
         copy.set_types(["text", "text"])
         for key, payload in copy.rows():
-            yield key, payload if "\n" not in payload and "\r" not in payload else " ".join(payload.splitlines())
+            yield key, payload.replace("\n", " ").replace("\r", " ")
 
 
 def _table(intake: DatabaseIntake) -> Any:
