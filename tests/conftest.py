@@ -4,6 +4,7 @@ import importlib
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -66,6 +67,16 @@ def sessions(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
 @pytest.fixture(scope="session")
 def spark(sessions: Sessions) -> SparkSession:
     return sessions.start()
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[str]:
+    """The address of a PostgreSQL of this test run, empty but for what other tests put into it."""
+    import postgres
+
+    # Not in a folder of pytest: where root runs the tests those are closed to PostgreSQL, which is not root.
+    with tempfile.TemporaryDirectory(prefix="medallion-postgres-") as folder, postgres.running(Path(folder)) as address:
+        yield address
 
 
 @dataclass

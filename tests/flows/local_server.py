@@ -190,6 +190,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def copy_deployment(project: Path, pipeline: str) -> None:
     """Give a small project the flow, and its own deployment by the project's pattern: another name, no more."""
     (project / "flows").symlink_to(PROJECT / "flows")
-    text = (PROJECT / "prefect.yaml").read_text()
-    (project / "prefect.yaml").write_text(text.replace("shop", pipeline))
+    first, _, _ = (PROJECT / "prefect.yaml").read_text().partition("  - name: activity")
+    (project / "prefect.yaml").write_text(first.replace("shop", pipeline))
     shutil.copytree(PROJECT / "conf" / "spark", project / "conf" / "spark", dirs_exist_ok=True)

@@ -157,7 +157,7 @@ def test_an_unknown_source_names_those_there_are(project: Project) -> None:
 
 def test_the_environments_of_the_project_have_the_same_keys() -> None:
     def keys(value: object, at: str = "") -> set[str]:
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or at == "/connections":  # of its own in each
             return {at}
         return {key for name, inner in value.items() for key in keys(inner, f"{at}/{name}")}
 

@@ -12,7 +12,7 @@ import pytest
 
 from medallion.conf import Connection
 from medallion.errors import ConfError
-from medallion.intake import database
+from medallion.intake import database as intake
 from medallion.lake import Lake
 from medallion.landing import Landing
 
@@ -50,22 +50,16 @@ class Trial:
         return [json.loads(row.payload) for row in rows]
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres.running(tmp_path_factory.mktemp("postgres")) as found:
-        yield found
-
-
 @pytest.fixture
-def trial(address: str, scratch: Callable[..., Any]) -> Iterator[Callable[..., Trial]]:
+def trial(database: str, scratch: Callable[..., Any]) -> Iterator[Callable[..., Trial]]:
     """Return a factory: a table of given columns and its lake."""
-    connection = psycopg.connect(address, user=postgres.USER, autocommit=True)
+    connection = psycopg.connect(database, user=postgres.USER, autocommit=True)
 
     def make(columns: str, key: str = "id", changed: str = "changed") -> Trial:
         table = f"t_{uuid.uuid4().hex}"
         connection.execute(f"CREATE TABLE {table} ({columns})")  # type: ignore[arg-type]
         conf = CONF.format(table=table, key=key, changed=changed)
-        overrides = [f"connections.rows.rows.url={address}", f"connections.rows.rows.user={postgres.USER}"]
+        overrides = [f"connections.rows.rows.url={database}", f"connections.rows.rows.user={postgres.USER}"]
         lake = scratch("rows", {"bronze/rows.py": TABLE}, conf, overrides)
         return Trial(lake, lambda text: connection.execute(text.format(t=table)), table)
 
@@ -194,7 +188,7 @@ def test_all_parts_see_one_moment(trial: Callable[..., Trial], monkeypatch: pyte
     rows = trial(COLUMNS)
     rows.sql("INSERT INTO {t} SELECT n, repeat('x', 500), '2026-01-01' FROM generate_series(1, 20000) n")
     rows.sql("VACUUM ANALYZE {t}")
-    part, parts = database._News._part, []
+    part, parts = intake._News._part, []
 
     def moved_in_between(self: Any, where: Any) -> Any:
         """Move all rows from one part's range to another's before each part is read."""
@@ -202,7 +196,7 @@ def test_all_parts_see_one_moment(trial: Callable[..., Trial], monkeypatch: pyte
         parts.append(where)
         return part(self, where)
 
-    monkeypatch.setattr(database._News, "_part", moved_in_between)
+    monkeypatch.setattr(intake._News, "_part", moved_in_between)
 
     assert rows.take()["stored"] == 20000
     assert len(parts) == 3

@@ -1,0 +1,83 @@
+"""Thirty thousand flights stand in for daily logs: what silver shows is PostgreSQL row by row, change after change."""
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import postgres
+import psycopg
+import pytest
+from pyspark.sql import functions as F
+
+from jobs.dailylogs.sample import COLUMNS
+from jobs.dailylogs.sample.load import TABLE
+from medallion import conf as conf_door
+from tests.acceptance.accounting import require_balanced, require_passed
+from tests.conftest import LAYERS, PROJECT, Lakehouse
+
+LOGS = 30_000
+NAMES = ", ".join(COLUMNS)
+
+
+def _logs(content: bytes) -> Iterator[list[Any]]:
+    """Yield flights as logs: they have no notes and no time of change, so that they get some."""
+    for row in csv.DictReader(io.StringIO(gzip.decompress(content).decode())):
+        title, notes = f"{row['job_number']} to {row['dest']}", f"{row['dep_delay']} late, wind {row['wind_speed']}"
+        texts = ["boarding", "done", "night", row["author"] or None, row["dest"], None, row["temp"], None, "", "B-737"]
+        yield [row["id"], row["site"], title, notes, *texts, row["created_at"], row["created_at"]]
+
+
+@pytest.fixture(scope="module")
+def connection(real_data, database) -> Iterator[psycopg.Connection]:
+    """The table in PostgreSQL."""
+    content = (real_data / "dailylogs_proxy" / "dailylogs_dev.csv.gz").read_bytes()
+    with psycopg.connect(database, user=postgres.USER, autocommit=True) as found:
+        found.execute("DROP TABLE IF EXISTS dailylogs")
+        found.execute(TABLE)
+        with found.cursor().copy(f"COPY dailylogs ({NAMES}) FROM STDIN") as copy:
+            for log in _logs(content):
+                copy.write_row(log)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def lake(database, connection, tmp_path_factory, sessions) -> Lakehouse:
+    root = tmp_path_factory.mktemp("dailylogs")
+    roots = [f"storage.{layer}.root={root / layer}" for layer in LAYERS]
+    place = "connections.dailylogs.dailylogs"
+    given = [f"{place}.url={database}", f"{place}.user={postgres.USER}"]
+    return Lakehouse(conf_door.load("dailylogs", [*roots, *given], PROJECT), sessions)
+
+
+def in_postgres(connection: psycopg.Connection) -> set[tuple[str | None, ...]]:
+    connection.execute("SET TimeZone = 'UTC'")
+    texts = ", ".join(COLUMNS[:-2])
+    times = ", ".join(f"to_char({name}, 'YYYY-MM-DD HH24:MI:SS.US')" for name in COLUMNS[-2:])
+    return set(connection.execute(f"SELECT {texts}, {times} FROM dailylogs").fetchall())
+
+
+def in_silver(lake: Lakehouse) -> set[tuple[str | None, ...]]:
+    times = [F.date_format(name, "yyyy-MM-dd HH:mm:ss.SSSSSS").alias(name) for name in COLUMNS[-2:]]
+    return set(map(tuple, lake.rows("dailylogs.silver.dailylogs").select(*COLUMNS[:-2], *times).collect()))
+
+
+def test_silver_is_the_table_change_after_change(lake, connection):
+    require_passed(lake.run())
+    assert in_silver(lake) == in_postgres(connection)
+    assert len(in_postgres(connection)) == LOGS
+
+    later = "(SELECT max(updated_at) FROM dailylogs) + interval '1 second'"
+    connection.execute(f"UPDATE dailylogs SET status = 'late', updated_at = {later} WHERE job_id::int % 100 = 1")
+    connection.execute("DELETE FROM dailylogs WHERE job_id::int % 100 = 2")
+    connection.execute("UPDATE dailylogs SET job_id = 'new ' || job_id WHERE job_id::int % 100 = 3")
+    report = lake.run()
+
+    require_passed(report)
+    assert in_silver(lake) == in_postgres(connection)
+    read = {outcome.table: outcome.rows["read"] for outcome in report.outcomes}
+    assert read["dailylogs.bronze.dailylogs"] == 300 + 300 + 600
+    idle = lake.run()
+    assert [outcome.status for outcome in idle.outcomes] == ["skipped", "skipped"]
+    require_balanced(lake)
