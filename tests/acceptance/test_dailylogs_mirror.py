@@ -9,10 +9,10 @@ from typing import Any
 import postgres
 import psycopg
 import pytest
+from dailylogs_database import TABLE
 from pyspark.sql import functions as F
 
 from jobs.dailylogs.sample import COLUMNS
-from jobs.dailylogs.sample.load import TABLE
 from medallion import conf as conf_door
 from tests.acceptance.accounting import require_balanced, require_passed
 from tests.conftest import LAYERS, PROJECT, Lakehouse

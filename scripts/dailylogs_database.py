@@ -1,6 +1,6 @@
 """Fill a PostgreSQL with the sample's table, or let some of its logs change, as people at work do.
 
-``python -m jobs.dailylogs.sample.load ADDRESS [--user USER] [--rows N] [--seed N]`` makes the table anew;
+``python scripts/dailylogs_database.py ADDRESS [--user USER] [--rows N] [--seed N]`` makes the table anew;
 with ``--change 0.01`` a hundredth of its logs is updated, deleted or added, all with times after those there.
 """
 
@@ -58,7 +58,7 @@ def change(connection: psycopg.Connection, share: float, size: int = SIZE, seed:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do what the command line says."""
-    parser = argparse.ArgumentParser(prog="python -m jobs.dailylogs.sample.load", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address", help="postgresql://host:port/database; PGPASSWORD holds a password")
     parser.add_argument("--user", default=os.environ.get("PGUSER", "medallion"))
     parser.add_argument("--rows", type=int, default=SIZE)
