@@ -6,7 +6,6 @@ landed; key and hash stay for 30 days, so that a key that comes again is known, 
 
 import base64
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from medallion import clock
+from medallion.durable import make_folder
 from medallion.errors import LandingError
 from medallion.landing import Landing, Manifest
 
@@ -65,7 +65,7 @@ class Inbox:
 
     def __init__(self, folder: Path) -> None:
         """Open a source's inbox, or make it; raises sqlite3.Error or OSError where that cannot be."""
-        _make_folder(folder)
+        make_folder(folder)
         self.path = folder / FILE
         self._db = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
@@ -212,23 +212,5 @@ def _publish(inbox: Inbox, landing: Landing, most_bytes: int) -> Iterator[Manife
     until = inbox.newest()
     while (part := inbox.part(until, most_bytes)) is not None:
         manifest = landing.deliver([(DELIVERED_AS, part.content)])
-        _sync(landing.folder)  # a first delivery made folders there; its bytes are let go of next
         inbox.mark_landed(part.rows)
         yield manifest
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder with those above it, so that they are still there after a power cut."""
-    missing = [folder, *folder.parents]
-    missing = missing[: next(place for place, one in enumerate(missing) if one.exists())]
-    for one in reversed(missing):
-        one.mkdir(exist_ok=True)
-        _sync(one.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

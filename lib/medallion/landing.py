@@ -15,6 +15,7 @@ from typing import Any
 
 from medallion import clock
 from medallion.conf import Conf
+from medallion.durable import make_folder, sync_folder
 from medallion.errors import LandingError
 
 
@@ -63,10 +64,10 @@ class Landing:
         """
         delivery = uuid.uuid4().hex
         inside = self.folder / "files" / delivery
-        inside.mkdir(parents=True)
+        make_folder(inside)
         landed = [self._write(inside, name, content) for name, content in files]
-        _sync_folder(inside)
-        _sync_folder(inside.parent)
+        sync_folder(inside)
+        sync_folder(inside.parent)
         digest = sha256("".join(file.sha256 for file in landed).encode()).hexdigest()
         received_at = clock.now().isoformat()
         return self._publish(delivery, Manifest(0, self.source, received_at, digest, tuple(landed), cursor))
@@ -121,7 +122,7 @@ class Landing:
     def _publish(self, delivery: str, unnumbered: Manifest) -> Manifest:
         """Give the delivery the next free number; linking fails where another publisher was faster."""
         folder = self.folder / "manifests"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         draft = folder / f".{delivery}"  # not beside the files, which may have any name
         number = self.newest()
         while True:
@@ -136,7 +137,7 @@ class Landing:
             except FileExistsError:
                 continue
             draft.unlink()
-            _sync_folder(folder)
+            sync_folder(folder)
             return manifest
 
     def _manifest_path(self, number: int) -> Path:
@@ -153,11 +154,3 @@ def batches(manifests: Sequence[Manifest], most_bytes: int) -> Iterator[list[Man
         batch.append(manifest)
     if batch:
         yield batch
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
