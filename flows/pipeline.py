@@ -23,7 +23,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.logs import quieten, tell_in_lines
 from flows.notify import notify
-from medallion import clock, conf, graph, lock, ops, report, run
+from medallion import cache_sync, clock, conf, graph, lock, ops, report, run
 from medallion.errors import ConfError, LakehouseError, QualityError
 from medallion.run import Listener, Report
 from medallion.session import Sessions
@@ -141,9 +141,27 @@ def refresh(
             host.sessions.stop()
     ops.record(prepared, told)
     _publish(told)
+    _cache(prepared, told)
     if not told.passed:
         raise RunFailedError(told)
     return told
+
+
+def _cache(prepared: Run, told: Report) -> None:
+    """Bring the pipeline's caches in line, as a task of its own where there are any; also after a run that failed."""
+    if not prepared.conf.pipeline.cache.tables:
+        return
+
+    @task(name="caches", task_run_name="caches", cache_policy=NO_CACHE, persist_result=False)
+    def caches() -> None:
+        synced = cache_sync.follow_run(prepared, told)
+        failed = [f"{one.table}: {one.error}" for one in synced.tables if one.error] if synced else []
+        if failed:
+            raise LakehouseError("; ".join(failed))
+
+    state = caches(return_state=True)
+    if told.passed:  # else the run's own failure says more
+        state.result()
 
 
 def _name_run(name: str) -> None:

@@ -38,10 +38,10 @@ def fill(connection: psycopg.Connection, size: int = SIZE, seed: int = 7) -> Non
 
 def change(connection: psycopg.Connection, share: float, size: int = SIZE, seed: int = 7) -> int:
     """Update, delete and insert a share of the logs in one transaction, and return how many."""
-    found = connection.execute("SELECT max(updated_at) FROM dailylogs").fetchone()
+    found = connection.execute("SELECT max(updated_at), max(substr(job_id, 4))::int FROM dailylogs").fetchone()
     assert found is not None
-    done = 0
-    for done, (kind, row) in enumerate(changes(seed, share, size), start=1):
+    done, newest = 0, found[1]
+    for done, (kind, row) in enumerate(changes(seed + newest - size, share, size), start=1):  # each time others
         if kind == "delete":
             connection.execute("DELETE FROM dailylogs WHERE job_id = %(job_id)s", row)
             continue
@@ -50,6 +50,8 @@ def change(connection: psycopg.Connection, share: float, size: int = SIZE, seed:
         if kind == "update":
             connection.execute(f"UPDATE dailylogs SET {settings} WHERE job_id = %(job_id)s", now)
         else:
+            newest += 1
+            now["job_id"] = f"DL-{newest:07d}"
             names, values = ", ".join(COLUMNS), ", ".join(f"%({name})s" for name in COLUMNS)
             connection.execute(f"INSERT INTO dailylogs ({names}) VALUES ({values})", now)
     connection.commit()

@@ -16,6 +16,7 @@ Command = TypeVar("Command", bound=Callable[..., int])
 _WORK = Group("Work", sort_key=1)
 _LOOK = Group("Look (no Spark, nothing is written)", sort_key=2)
 _FEED = Group("Feed", sort_key=3)
+_CACHE = Group("Cache for a dashboard", sort_key=3)
 _SPARK = Group("Spark kept warm (no run needs it, each is faster with it)", sort_key=4)
 _OTHER = Group("Options", sort_key=5)
 _ONE_OF = Group("Only a part of the pipeline", validator=validators.mutually_exclusive)
@@ -226,6 +227,49 @@ def land(
     found = feed.land(load(pipeline, overrides), source, paths)
     tell(found.facts(), found.render, json=json)
     return 0
+
+
+@_command(_FEED, 3, "serve [--pipeline NAME]")
+def serve(
+    *overrides: Overrides,
+    pipeline: Annotated[str | None, Parameter(help="Only the sources of this pipeline.")] = None,
+    json: Json = False,
+) -> int:
+    """Take in what webhooks post, until SIGTERM or ^C."""
+    from medallion import receiver_server
+
+    _sorted_out(overrides, most=0)
+    project = find_project()
+    names = pipelines(project) if pipeline is None else [pipeline]
+    return receiver_server.serve([load(name, overrides, project) for name in names], json=json)
+
+
+@_command(_CACHE, 1, "sync PIPELINE [--table TABLE] [--no-run]")
+def sync(
+    pipeline: Pipeline,
+    /,
+    *overrides: Overrides,
+    table: Annotated[str | None, Parameter(help="Only the cache of this table.")] = None,
+    no_run: Annotated[bool, Parameter(name="--no-run", help="Take tables as they are, without a run.")] = False,
+    json: Json = False,
+) -> int:
+    """Refresh what the cached tables need, and bring their local caches in line with them."""
+    from medallion import cache_sync
+    from medallion.cache_progress import Saying
+
+    with Saying() as say:
+        found = cache_sync.sync(load(pipeline, overrides), table=table, first_run=not no_run, say=say)
+    tell(found.facts(), found.render, json=json)
+    return 0 if found.passed else 1
+
+
+@_command(_CACHE, 2, "pages")
+def pages(*overrides: Overrides, json: Json = False) -> int:
+    """Serve the pages of the cached tables, their status and a search, until SIGTERM or ^C."""
+    from medallion import cache_serve
+
+    _sorted_out(overrides, most=0)
+    return cache_serve.serve(find_project(), overrides, json=json)
 
 
 def _any_pipeline(overrides: Sequence[str]) -> Conf:

@@ -185,6 +185,8 @@ def _key(name: str) -> tuple[str, ...]:
     words = name.split(".")
     if words[0] in ("expectations", "connections") and len(words) > 2:
         words[1:3] = [".".join(words[1:3])]
+    if words[:2] == ["cache", "tables"] and len(words) > 3:
+        words[2:4] = [".".join(words[2:4])]
     return tuple(words)
 
 
@@ -192,7 +194,7 @@ def _overlaid(
     raw: dict[str, Any], given: Sequence[_Override], tier: type[Platform] | type[Pipeline]
 ) -> tuple[dict[str, Any], list[Key]]:
     """Return a file's values with the overrides of its tier laid over them, and the keys these set."""
-    mine = [override for override in given if override.key[0] in tier.model_fields]
+    mine = [override for override in given if _is_of(tier, override.key)]
     for override in mine:
         shown = f"{_COMMAND_LINE}: {'.'.join(override.key)}"
         part = raw
@@ -204,6 +206,13 @@ def _overlaid(
                 raise ConfError(f"{shown}: {word} holds no keys; override it as a whole")
         part[override.key[-1]] = parse_scalar(override.text, shown)
     return raw, [override.key for override in mine]
+
+
+def _is_of(tier: type[Platform] | type[Pipeline], key: tuple[str, ...]) -> bool:
+    """Tell whether a key belongs to a tier; both have a ``cache``, the pipeline's holds tables only."""
+    if key[0] == "cache":
+        return (tier is Pipeline) == (key[1:2] == ("tables",))
+    return key[0] in tier.model_fields
 
 
 def _origin(key: Key, file: str, overridden: Sequence[Key]) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from medallion.cache_conf import PlatformCache
 from medallion.conf_model import Strict
 from medallion.durations import Duration, DurationField, PauseField
 from medallion.intake_conf import Connection, Receiver
@@ -121,6 +122,7 @@ class Platform(Strict):
     runtime: Runtime = Field(default=Runtime(), description="a map of parallel_jobs, dry_run, retries and so on")
     notifications: Notifications = Field(default=Notifications(), description="a map of on_failure and on_completion")
     receiver: Receiver = Field(default=Receiver(), description="a map of host, port and max_batch")
+    cache: PlatformCache = Field(default=PlatformCache(), description="a map of root, host and port")
     connections: dict[Annotated[str, AfterValidator(_source_name)], Connection] = Field(
         default_factory=dict, description="a map of <pipeline>.<source> to where it is"
     )

@@ -15,6 +15,7 @@ from medallion import run
 from medallion.conf import Conf
 from medallion.lake import Account, Lake, Mark
 from medallion.step import Run
+from tests.lib.cache_lab import Yard, forget_modules, log, make_yard
 
 PLATFORM = """
 storage:
@@ -175,3 +176,21 @@ def readings(lab: Lab) -> Lab:
     late = account(2, 0, **{**first, "technique": "affected_keys"})
     lab.commit("lab.silver.readings", rows_of(SILVER, ("a", day, 9.5, "r4", False)), late)
     return lab
+
+
+@pytest.fixture
+def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+    """A project with one cached table, without any data."""
+    monkeypatch.setenv("MEDALLION_HOME", str(tmp_path))
+    monkeypatch.delenv("MEDALLION_ENVIRONMENT", raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield make_yard(tmp_path)
+    forget_modules()
+
+
+@pytest.fixture
+def filled(yard: Yard) -> Yard:
+    """That project with 300 logs, synced."""
+    yard.write(log(number) for number in range(300))
+    assert yard.sync().technique == "full"
+    return yard

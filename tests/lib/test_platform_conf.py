@@ -40,7 +40,10 @@ def _refusal(text: str) -> str:
         ),
         ("runtime: {on_locked: steal}", "runtime.on_locked: found 'steal'; wanted refuse or wait"),
         ("runtime: many", "runtime: found text; wanted a map of parallel_jobs"),
-        ("runtimes: {}", "runtimes: unknown key; wanted one of connections, notifications, receiver, runtime, spark, storage"),
+        (
+            "runtimes: {}",
+            "runtimes: unknown key; wanted one of cache, connections, notifications, receiver, runtime, spark, storage",
+        ),
         ("spark: {remote: http://x}", "spark.remote: found 'http://x'; wanted a Spark Connect server"),
         ("spark: {conf: {a: [1]}}", "spark.conf.a: found a list; wanted a map of Spark settings"),
     ],
