@@ -1,9 +1,13 @@
-"""Thirty thousand flights stand in for daily logs: what silver shows is PostgreSQL row by row, change after change."""
+"""Thirty thousand flights as daily logs: silver and the cache are PostgreSQL row by row, change after change."""
 
 import csv
+import datetime as dt
 import gzip
 import io
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import postgres
@@ -13,11 +17,13 @@ from dailylogs_database import TABLE
 from pyspark.sql import functions as F
 
 from jobs.dailylogs.sample import COLUMNS
+from medallion import cache_sync
 from medallion import conf as conf_door
 from tests.acceptance.accounting import require_balanced, require_passed
 from tests.conftest import LAYERS, PROJECT, Lakehouse
 
 LOGS = 30_000
+EPOCH = dt.datetime(1970, 1, 1)
 NAMES = ", ".join(COLUMNS)
 
 
@@ -48,7 +54,7 @@ def lake(database, connection, tmp_path_factory, sessions) -> Lakehouse:
     roots = [f"storage.{layer}.root={root / layer}" for layer in LAYERS]
     place = "connections.dailylogs.dailylogs"
     given = [f"{place}.url={database}", f"{place}.user={postgres.USER}"]
-    return Lakehouse(conf_door.load("dailylogs", [*roots, *given], PROJECT), sessions)
+    return Lakehouse(conf_door.load("dailylogs", [*roots, *given, f"cache.root={root / 'cache'}"], PROJECT), sessions)
 
 
 def in_postgres(connection: psycopg.Connection) -> set[tuple[str | None, ...]]:
@@ -63,9 +69,21 @@ def in_silver(lake: Lakehouse) -> set[tuple[str | None, ...]]:
     return set(map(tuple, lake.rows("dailylogs.silver.dailylogs").select(*COLUMNS[:-2], *times).collect()))
 
 
+def in_cache(lake: Lakehouse) -> set[tuple[str | None, ...]]:
+    synced = cache_sync.sync(lake.conf, first_run=False)
+    assert synced.passed, synced
+    path = Path(lake.conf.platform.cache.root) / "dailylogs.silver.dailylogs.sqlite"
+    with closing(sqlite3.connect(path)) as cache:
+        return {(*row[:-2], *map(_shown, row[-2:])) for row in cache.execute(f"SELECT {NAMES} FROM rows")}
+
+
+def _shown(microseconds: int) -> str:
+    return (EPOCH + dt.timedelta(microseconds=microseconds)).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
 def test_silver_is_the_table_change_after_change(lake, connection):
     require_passed(lake.run())
-    assert in_silver(lake) == in_postgres(connection)
+    assert in_silver(lake) == in_cache(lake) == in_postgres(connection)
     assert len(in_postgres(connection)) == LOGS
 
     later = "(SELECT max(updated_at) FROM dailylogs) + interval '1 second'"
@@ -75,7 +93,7 @@ def test_silver_is_the_table_change_after_change(lake, connection):
     report = lake.run()
 
     require_passed(report)
-    assert in_silver(lake) == in_postgres(connection)
+    assert in_silver(lake) == in_cache(lake) == in_postgres(connection)
     read = {outcome.table: outcome.rows["read"] for outcome in report.outcomes}
     assert read["dailylogs.bronze.dailylogs"] == 300 + 300 + 600
     idle = lake.run()
