@@ -39,7 +39,7 @@ def _beginning_with(connection: sqlite3.Connection, word: str) -> str:
     Where these are few, they are named: left to find them, FTS5 first gathers all rows of all of them.
     """
     found: list[tuple[str]] = []
-    if len(word) > PREFIX and word.isascii():  # of others, only FTS5 knows how it writes them
+    if len(word) > PREFIX:  # one with accents finds nothing here, and is left to FTS5
         sql = "SELECT term FROM vocabulary WHERE term >= ? AND term < ? LIMIT ?"
         found = connection.execute(sql, (word.lower(), f"{word.lower()}\U0010ffff", _FEW_WORDS + 1)).fetchall()
     if 0 < len(found) <= _FEW_WORDS:
