@@ -2,7 +2,10 @@
 
 import logging
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,8 +32,8 @@ def sensors(
 ) -> Callable[[str], tuple[Any, list[str]]]:
     """Return a factory of a tiny pipeline, and the overrides that a flow needs to find its lake."""
 
-    def make(name: str) -> tuple[Any, list[str]]:
-        lake = scratch(name, modules(name), CONF)
+    def make(name: str, more: str = "") -> tuple[Any, list[str]]:
+        lake = scratch(name, modules(name), CONF + more)
         monkeypatch.setenv("MEDALLION_HOME", str(lake.conf.project))
         roots = [
             f"storage.{layer}.root={lake.conf.root(layer)}" for layer in ("landing", "bronze", "silver", "gold", "ops")
@@ -81,6 +84,37 @@ def test_flow_that_fails_its_gate_keeps_readers_where_they_were_and_tells(
     assert [message["pipeline"] for message in received] == ["gated"]
     assert received[0]["state"] == "Failed"
     assert "did not pass its gate" in received[0]["message"]
+
+
+def test_flow_brings_caches_in_line_and_tells_there_that_a_source_is_away(
+    sensors: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, overrides = sensors("cached", "cache: {tables: {silver.readings: {filters: [place], order_by: at}}}\n")
+    overrides += [f"cache.root={tmp_path / 'cache'}", "runtime.retries=0"]
+    lake.deliver("readings", reading(1, "roof"))
+
+    with hosted(Host(lake.sessions)):
+        refresh("cached", overrides)
+        first = _read(tmp_path / "cache" / "cached.silver.readings.sqlite", "SELECT place FROM rows")
+        lake.deliver("readings", reading(2, "cellar"))
+        monkeypatch.setattr(bronze, "ingest", _away)
+        with pytest.raises(RunFailedError, match="the source is away"):
+            refresh("cached", overrides)
+
+    assert first == [("roof",)]
+    assert _read(tmp_path / "cache" / "cached.silver.readings.sqlite", "SELECT place FROM rows") == [("roof",)]
+    errors = _read(tmp_path / "cache" / "sync_log.sqlite", "SELECT error FROM sync_logs ORDER BY rowid")
+    assert errors[0] == (None,)
+    assert "the source is away" in str(errors[-1])
+
+
+def _away(*_: Any) -> Outcome:
+    raise LandingError("the source is away")
+
+
+def _read(path: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as cache:
+        return cache.execute(query).fetchall()
 
 
 def test_flow_tries_again_where_the_outside_is_touched(sensors: Any, monkeypatch: pytest.MonkeyPatch) -> None:
