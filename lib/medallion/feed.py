@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from medallion import lock
-from medallion.conf import Conf
+from medallion.conf import Conf, Source
 from medallion.errors import ConfError, some
 from medallion.landing import Landing
 from medallion.output import counted, size
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 # Endings of files by the format of their source; what a record is in each: records.
-_ENDINGS = {"json": (".json", ".jsonl", ".ndjson"), "csv": (".csv",)}
+_ENDINGS = {"json": (".json", ".jsonl", ".ndjson"), "csv": (".csv",), "parquet": (".parquet",)}
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,13 @@ def _source_of(conf: Conf, place: Path, path: Path) -> str | None:
     begins = [name for name in conf.pipeline.sources if re.match(rf"{name}(?![A-Za-z])", path.name)]
     named = path.parent.name if path.parent != place else max(begins, key=len, default="")
     source = conf.pipeline.sources.get(named)
-    fits = source is not None and path.is_file() and path.name.endswith(_ENDINGS[source.format])
+    fits = source is not None and path.is_file() and _fits(path.name, source)
     return named if fits else None
+
+
+def _fits(name: str, source: Source) -> bool:
+    """Tell whether a file may be of a source by its name; what a zip holds is only told when it is read."""
+    return name.endswith(".zip") or name.removesuffix(".gz").endswith(_ENDINGS[source.format])
 
 
 def _wanted(conf: Conf) -> str:

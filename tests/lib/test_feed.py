@@ -79,6 +79,16 @@ def test_sub_folders_are_deliveries_in_the_order_of_their_numbers_after_the_fold
     ]
 
 
+def test_packed_files_are_of_the_source_that_they_would_be_unpacked(conf: Conf, tmp_path: Path) -> None:
+    folder = _folder(tmp_path, "customers.csv.gz", "orders.jsonl.gz", "orders/all.zip")
+
+    assert _sorted(conf, folder) == [
+        {"customers": ["customers.csv.gz"], "orders": ["orders/all.zip", "orders.jsonl.gz"]}
+    ]
+    with pytest.raises(ConfError, match=r"cannot tell which source delivers orders\.csv\.gz"):
+        feed.sort_folder(conf, _folder(tmp_path / "other", "orders.csv.gz"))
+
+
 def test_hidden_files_and_empty_folders_are_passed_over(conf: Conf, tmp_path: Path) -> None:
     folder = _folder(tmp_path, "orders.json", ".DS_Store", "orders/.hidden.txt", ".git/config")
     (folder / "empty").mkdir()
