@@ -3,7 +3,7 @@
 Events come many files a delivery; of a snapshot each file is an extract, and a delivery, of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,38 +33,58 @@ def take(asked: Asked, intake: FilesIntake) -> Taken:
     return _take_folder(asked, intake, folder)
 
 
+class _Seen:
+    """What was taken so far: of each file that is still there size, time and content, and the latest content of all."""
+
+    def __init__(self, cursor: Mapping[str, Any], names: Collection[str]) -> None:
+        known: Mapping[str, Any] = cursor.get("files", {})
+        self._files = {name: known[name] for name in names if name in known}  # those that are gone are forgotten
+        self._digests = {digest for _, _, digest in self._files.values()}
+        self._latest = cursor.get("latest")
+
+    def is_untouched(self, name: str, stamp: list[int]) -> bool:
+        """Tell whether a file has been left alone since it was seen."""
+        return name in self._files and self._files[name][:2] == stamp
+
+    def is_news(self, name: str, stamp: list[int], content: bytes, delivers: str) -> bool:
+        """Take note of a file, and tell whether its content is news: of events, under any name; of an extract, under
+        its own, and else against the latest.
+        """
+        digest = sha256(content).hexdigest()[:32]
+        if delivers == "events":
+            is_news = digest not in self._digests
+        else:
+            is_news = digest != (self._files[name][2] if name in self._files else self._latest)
+        self._files[name] = [*stamp, digest]
+        self._digests.add(digest)
+        self._latest = digest if is_news else self._latest
+        return is_news
+
+    def cursor(self) -> dict[str, Any]:
+        """Return what the next intake goes on from."""
+        return {"files": dict(self._files), "latest": self._latest}
+
+
 def _take_folder(asked: Asked, intake: FilesIntake, folder: Path) -> Taken:
     taken = Taken()
-    before: Mapping[str, Any] = asked.cursor.get("files", {})
     listed = _listed(folder, intake.glob)
-    seen = {name: before[name] for _, name in listed if name in before}  # those that are gone are forgotten
-    latest = asked.cursor.get("latest")
+    seen = _Seen(asked.cursor, [name for _, name in listed])
+    delivers = asked.source.delivers
     waiting: list[tuple[str, bytes]] = []
     for path, name in listed:
         stamp = _stamp(path)
-        if seen.get(name, [None, None])[:2] == stamp:
+        if seen.is_untouched(name, stamp):
             continue
         content = _settled(path, intake, stamp)
         if content is None:
             taken.notes.append(f"{name} is still being written")
-            continue
-        digest = sha256(content).hexdigest()[:32]
-        known = [entry[2] for entry in seen.values()]
-        is_known = (
-            digest in known
-            if asked.source.delivers == "events"
-            else digest == (seen[name][2] if name in seen else latest)
-        )
-        seen[name] = [*stamp, digest]
-        if is_known:
-            continue
-        waiting.append((name.replace("/", "__"), content))
-        latest = digest
-        if asked.source.delivers == "snapshot" or sum(len(c) for _, c in waiting) >= _MOST_BYTES:
-            _publish(asked, taken, waiting, {"files": dict(seen), "latest": latest})
-            waiting = []
+        elif seen.is_news(name, stamp, content, delivers):
+            waiting.append((name.replace("/", "__"), content))
+            if delivers == "snapshot" or sum(len(content) for _, content in waiting) >= _MOST_BYTES:
+                _publish(asked, taken, waiting, seen.cursor())
+                waiting = []
     if waiting:
-        _publish(asked, taken, waiting, {"files": dict(seen), "latest": latest})
+        _publish(asked, taken, waiting, seen.cursor())
     return taken
 
 
