@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -102,7 +103,7 @@ class Sessions:
                 _clients.discard(self)
                 _leave_connect_mode()
             elif self._root is not None:
-                self._root.stop()
+                _stop(self._root)
             self._root = self._connected = None
 
     def is_lost(self) -> bool:
@@ -169,6 +170,14 @@ class Sessions:
             master.require_delta(session)
         master.require_executor(session, at, spark.executor_wait_seconds)
         return session
+
+
+def _stop(session: "SparkSession") -> None:
+    """Stop a Spark of our own; one whose JVM has gone already, as with a signal to all of a group, is stopped."""
+    from py4j.protocol import Py4JNetworkError
+
+    with suppress(ConnectionError, Py4JNetworkError):
+        session.stop()
 
 
 def _say(line: str) -> None:

@@ -69,7 +69,7 @@ def service() -> Iterator[Service]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Waits between tries, which are noted instead of waited for."""
     found: list[float] = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", found.append)
+    monkeypatch.setattr(http, "_sleep", found.append)
     return found
 
 

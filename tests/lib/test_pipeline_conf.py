@@ -40,9 +40,9 @@ def _refusal(text: str) -> str:
         (
             "format: json",
             "formt: json",
-            "sources.orders.formt: unknown key; wanted one of delivers, encoding, format",
+            "sources.orders.formt: unknown key; wanted one of columns, delivers, encoding, format",
         ),
-        ("format: json", "format: xml", "sources.orders.format: found 'xml'; wanted json or csv"),
+        ("format: json", "format: xml", "sources.orders.format: found 'xml'; wanted json, csv or parquet"),
         ("  orders: {", "  Orders-1: {", "sources.Orders-1: wanted a name of a-z, 0-9 and _"),
         ("$.event.id", "event.id", "sources.orders: idempotency_key: found 'event.id'; wanted a JSON path"),
         ("$.order.id", "$.order..id", "sources.orders: key: found '$.order..id'; wanted a JSON path such as"),
@@ -113,7 +113,7 @@ def test_problems_of_a_file_are_told_at_once_at_most_five() -> None:
 
     lines = _refusal(f"description: x\nsources:\n{sources}").splitlines()
 
-    assert lines[0] == "shop.yaml: sources.s0.format: found 'xml'; wanted json or csv"
+    assert lines[0] == "shop.yaml: sources.s0.format: found 'xml'; wanted json, csv or parquet"
     assert len(lines) == 6
     assert lines[5] == "and 2 more"
 

@@ -1,5 +1,6 @@
 """Requests to a source: tried again where that can help, as slowly as it asks for, and told without secrets."""
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ def fetched(
             retry=retry_if_exception_type((httpx.TransportError, _Again)),
             stop=stop_after_attempt(TRIES),
             wait=lambda state: _pause(state, asked),
+            sleep=_sleep,
         ):
             with attempt:
                 answer = http.get(url, params=dict(parameters) if parameters else None, headers=dict(headers or {}))
@@ -56,6 +58,10 @@ def fetched(
     if answer.status_code != 304 and not answer.is_success:
         raise IntakeError(f"{asked.name}: {_where(url)}: found status {answer.status_code}; wanted 200")
     return answer
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 class _Again(Exception):
