@@ -26,7 +26,7 @@ def identified(found: pa.Table, source: Source) -> pa.Table:
     """Return records with ``_payload_sha256``, ``_problem``, ``_key`` and ``_identity``.
 
     ``found`` has the columns of `records.Batch`. Identity follows what the source delivers: the idempotency key;
-    or the content with its place among equal ones, and for an extract its delivery. A record that is broken has
+    or the content with its place among equal ones, and for an extract its delivery or file. A record that is broken has
     no keys: they must not count.
     """
     columns: dict[str, list[str | None]] = {name: [] for name in ("_payload_sha256", "_problem", "_key", "_identity")}
@@ -36,7 +36,8 @@ def identified(found: pa.Table, source: Source) -> pa.Table:
         hashes = [sha256(payload.encode()).hexdigest() for payload in payloads]
         read = _from_json if source.format == "json" else _from_csv
         problems, keys, event_keys = read(part, payloads, source)
-        places = zip(part["occurrence"].to_pylist(), part["delivery"].to_pylist(), strict=True)
+        placed = (part[name].to_pylist() for name in ("occurrence", "delivery", "landing_file"))
+        places = zip(*placed, strict=True)
         columns["_payload_sha256"] += hashes
         columns["_problem"] += problems
         columns["_key"] += keys
@@ -81,14 +82,16 @@ def _given(event_key: str | None) -> str | None:
 
 
 def _identity(source: Source) -> Any:
-    def of_record(payload_hash: str, event_key: str | None, place: tuple[int, int]) -> str:
+    def of_record(payload_hash: str, event_key: str | None, place: tuple[int, int, str]) -> str:
         if event_key is not None:
             told = [source.system, "key", event_key]
         else:
-            occurrence, delivery = place
+            occurrence, delivery, file = place
             told = [source.system, payload_hash, str(occurrence)]
             if source.delivers == "snapshot":
                 told.append(str(delivery))
+            if source.extract == "file":
+                told.append(file.rpartition("/")[2])
         return sha256("\n".join(told).encode()).hexdigest()
 
     return of_record

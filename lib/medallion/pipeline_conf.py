@@ -48,14 +48,16 @@ class Source(Strict):
     """What one source delivers and how its records are told apart.
 
     ``json`` is one payload a file (.json), one a line (.jsonl), or each of the list at ``records`` in a file.
-    ``events`` are told apart by their idempotency key, a ``snapshot`` is news in each delivery. A payload
-    larger than ``max_bytes`` is kept and marked. Both keys are a JSON path for json and the name of a column
+    ``events`` are told apart by their idempotency key, a ``snapshot`` is news in each delivery, which is an
+    ``extract`` as a whole; or each file is one, and follows the last of its name. A payload larger than
+    ``max_bytes`` is kept and marked. Both keys are a JSON path for json and the name of a column
     for csv and Parquet. ``columns`` says which columns are known, by the names they have had in files, and what
     to call them; cells of others are kept apart (`_rescued`) and reported.
     """
 
     format: Literal["json", "csv", "parquet"] = Field(description="json, csv or parquet")
     delivers: Literal["events", "snapshot"] = Field(description="events or snapshot")
+    extract: Literal["delivery", "file"] = Field(default="delivery", description="delivery or file")
     system: str = Field(min_length=1, description="the name of the system that records come from")
     idempotency_key: str | None = Field(default=None, description="where an event's own id stands, or null")
     key: str | None = Field(default=None, description="where the business key stands, or null")
@@ -92,6 +94,8 @@ class Source(Strict):
     def _keys_fit(self) -> "Source":
         if self.idempotency_key is not None and self.delivers != "events":
             raise ValueError("idempotency_key: only events have one; wanted delivers: events, or no such key")
+        if self.extract == "file" and self.delivers != "snapshot":
+            raise ValueError("extract: only snapshots have extracts; wanted delivers: snapshot, or no extract")
         for name in ("idempotency_key", "key", "records"):
             place = getattr(self, name)
             if name == "records" and place == "$":

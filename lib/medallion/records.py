@@ -10,7 +10,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -82,10 +82,11 @@ class Batch:
 
 
 def read(landing: Landing, source: Source, manifests: Sequence[Manifest]) -> Batch:
-    """Read deliveries; of an extract, only what the delivery before did not already hold.
+    """Read deliveries; of an extract, only what the extract before did not already hold.
 
     An extract's rows are news only against the extract before: A, B, A are three records, while a row
-    carried along unchanged is counted as a repeat. The occurrence number keeps identical rows apart.
+    carried along unchanged is counted as a repeat. The occurrence number keeps identical rows apart. An extract
+    is a delivery, or each of its files (`Source.extract`): then the one before is the last file of that name.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -102,14 +103,15 @@ def read(landing: Landing, source: Source, manifests: Sequence[Manifest]) -> Bat
     )
     parts: list[pa.Table] = []
     total = 0
-    for manifest in manifests:
-        found = _delivery(landing, source, manifest)
+    earlier = _earlier(landing, source, manifests)
+    for extract in _extracts(source, manifests):
+        found = _delivery(landing, source, extract)
         total += len(found)
-        received_at = pa.scalar(datetime.fromisoformat(manifest.received_at), schema.field("received_at").type)
+        received_at = pa.scalar(datetime.fromisoformat(extract.received_at), schema.field("received_at").type)
         occurrence = plain.occurrences(found["payload"])
-        placed = [pa.repeat(manifest.number, len(found)), pa.repeat(received_at, len(found)), occurrence]
+        placed = [pa.repeat(extract.number, len(found)), pa.repeat(received_at, len(found)), occurrence]
         found = pa.table([*found.columns, *placed], schema=schema)
-        before = _extract_before(landing, source, manifest)
+        before = _extract_before(landing, source, extract, earlier)
         if before is not None:
             found = found.filter(pc.greater(occurrence, plain.times_in(before["payload"], found["payload"])))
         parts.append(found)
@@ -117,12 +119,44 @@ def read(landing: Landing, source: Source, manifests: Sequence[Manifest]) -> Bat
     return Batch(total, total - len(table), table)
 
 
-def _extract_before(landing: Landing, source: Source, manifest: Manifest) -> "pa.Table | None":
-    """Return the extract before this one; none for events or where landing has let it go."""
-    if source.delivers != "snapshot" or manifest.number == 1:
+def _extracts(source: Source, manifests: Iterable[Manifest]) -> Iterator[Manifest]:
+    """Yield each extract as a manifest of its files."""
+    for manifest in manifests:
+        if source.extract == "file":
+            yield from (replace(manifest, files=(file,)) for file in manifest.files)
+        else:
+            yield manifest
+
+
+def _earlier(landing: Landing, source: Source, manifests: Sequence[Manifest]) -> Mapping[str, Sequence[int]]:
+    """Return for each file name the deliveries, oldest first, that held one; asked only where a file is an extract."""
+    if source.extract != "file" or not manifests:
+        return {}
+    held: dict[str, list[int]] = {}
+    for number in range(1, manifests[-1].number + 1):
+        try:
+            files = landing.manifest(number).files
+        except LandingError:
+            continue  # landing has let it go
+        for file in files:
+            held.setdefault(file.name, []).append(number)
+    return held
+
+
+def _extract_before(
+    landing: Landing, source: Source, extract: Manifest, earlier: Mapping[str, Sequence[int]]
+) -> "pa.Table | None":
+    """Return the extract before this one; none for events, for the first, or where landing has let it go."""
+    if source.delivers != "snapshot":
+        return None
+    name = extract.files[0].name if source.extract == "file" else None
+    numbers = range(1, extract.number) if name is None else [n for n in earlier[name] if n < extract.number]
+    if not numbers:
         return None
     try:
-        return _delivery(landing, source, landing.manifest(manifest.number - 1))
+        before = landing.manifest(numbers[-1])
+        kept = before.files if name is None else tuple(file for file in before.files if file.name == name)
+        return _delivery(landing, source, replace(before, files=kept))
     except LandingError:
         return None  # then every row counts as news, which costs time and changes nothing
 

@@ -30,12 +30,13 @@ class _Conf:
 class Folder:
     """A source whose files lie in a folder, and the landing they are published in."""
 
-    def __init__(self, tmp_path: Path, delivers: str = "events", **intake: Any) -> None:
+    def __init__(self, tmp_path: Path, delivers: str = "events", extract: str = "delivery", **intake: Any) -> None:
         self.path = tmp_path / "in"
         self.path.mkdir()
         self.landing = Landing(_Conf(tmp_path), "source")  # type: ignore[arg-type]  # all that landing asks of it
         told = {"kind": "files", "settle_seconds": 0, **intake}
-        self.source = Source.model_validate({"format": "csv", "delivers": delivers, "system": "s", "intake": told})
+        facts = {"format": "csv", "delivers": delivers, "extract": extract, "system": "s", "intake": told}
+        self.source = Source.model_validate(facts)
         self.said: list[str] = []
         self._moment = 1_700_000_000
 
@@ -79,6 +80,16 @@ def test_names_mean_nothing_to_events(tmp_path: Path) -> None:
     folder.put("a.csv", "2")  # rewritten under its name
     assert folder.take() == [[("a.csv", b"2")]]
     os.utime(folder.path / "a.csv", (1, 1))  # only touched
+    assert folder.take() == []
+
+
+def test_a_file_that_is_an_extract_is_news_whatever_another_holds(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "snapshot", "file")
+    folder.put("mon.csv", "1")
+    folder.put("tue.csv", "1")
+
+    assert folder.take() == [[("mon.csv", b"1")], [("tue.csv", b"1")]]
+    folder.put("mon.csv", "1")
     assert folder.take() == []
 
 

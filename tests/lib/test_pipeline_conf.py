@@ -40,7 +40,7 @@ def _refusal(text: str) -> str:
         (
             "format: json",
             "formt: json",
-            "sources.orders.formt: unknown key; wanted one of columns, delivers, encoding, format",
+            "sources.orders.formt: unknown key; wanted one of columns, delivers, encoding, extract, format",
         ),
         ("format: json", "format: xml", "sources.orders.format: found 'xml'; wanted json, csv or parquet"),
         ("  orders: {", "  Orders-1: {", "sources.Orders-1: wanted a name of a-z, 0-9 and _"),

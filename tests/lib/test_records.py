@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from medallion import conf, plain
 from medallion.conf import Source
+from medallion.identity import identified
 from medallion.landing import Landing
 from medallion.records import Record, read, records
 
@@ -242,6 +243,39 @@ def test_an_extract_is_news_as_a_whole_where_the_one_before_is_gone(landing: Lan
     batch = read(landing, _source("csv", "snapshot"), landing.after(1))
 
     assert ([row["payload"] for row in batch.table.to_pylist()], batch.repeats) == (["1"], 0)
+
+
+def test_a_file_that_is_an_extract_follows_the_last_of_its_name(landing: Landing) -> None:
+    source = _source("csv", "snapshot", extract="file")
+    for files in (
+        {"mon.csv": b"1,A\n2,C\n", "tue.csv": b"1,A\n"},  # the same line of another day is news
+        {"mon.csv": b"1,B\n2,C\n"},
+        {"wed.csv": b"1,A\n"},
+        {"mon.csv": b"1,A\n2,C\n"},  # A, B, A
+    ):
+        landing.deliver([(name, b"id,name\n" + rows) for name, rows in files.items()])
+
+    batch = read(landing, source, landing.after(0))
+
+    told = [
+        (row["payload"], row["delivery"], row["landing_file"].rpartition("/")[2]) for row in batch.table.to_pylist()
+    ]
+    assert told == [
+        ("1,A", 1, "mon.csv"),
+        ("2,C", 1, "mon.csv"),
+        ("1,A", 1, "tue.csv"),
+        ("1,B", 2, "mon.csv"),
+        ("1,A", 3, "wed.csv"),
+        ("1,A", 4, "mon.csv"),
+    ]
+    assert len(set(identified(batch.table, source)["_identity"].to_pylist())) == len(told)
+    assert batch.read == len(batch.table) + batch.repeats == 8
+    assert read(landing, source, landing.after(3)).table == batch.table.slice(5)  # read one by one: the same
+
+
+def test_only_snapshots_have_extracts() -> None:
+    with pytest.raises(ValueError, match="extract: only snapshots have extracts"):
+        _source("csv", "events", extract="file")
 
 
 def test_no_delivery_makes_a_table_without_rows(landing: Landing) -> None:

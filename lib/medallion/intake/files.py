@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from medallion import clock
+from medallion.conf import Source
 from medallion.errors import IntakeError
 from medallion.intake import Asked, Taken
 from medallion.intake_conf import FilesIntake
@@ -46,15 +47,17 @@ class _Seen:
         """Tell whether a file has been left alone since it was seen."""
         return name in self._files and self._files[name][:2] == stamp
 
-    def is_news(self, name: str, stamp: list[int], content: bytes, delivers: str) -> bool:
+    def is_news(self, name: str, stamp: list[int], content: bytes, source: Source) -> bool:
         """Take note of a file, and tell whether its content is news: of events, under any name; of an extract, under
         its own, and else against the latest.
         """
         digest = sha256(content).hexdigest()[:32]
-        if delivers == "events":
+        if source.delivers == "events":
             is_news = digest not in self._digests
+        elif name in self._files:
+            is_news = digest != self._files[name][2]
         else:
-            is_news = digest != (self._files[name][2] if name in self._files else self._latest)
+            is_news = source.extract == "file" or digest != self._latest
         self._files[name] = [*stamp, digest]
         self._digests.add(digest)
         self._latest = digest if is_news else self._latest
@@ -69,7 +72,6 @@ def _take_folder(asked: Asked, intake: FilesIntake, folder: Path) -> Taken:
     taken = Taken()
     listed = _listed(folder, intake.glob)
     seen = _Seen(asked.cursor, [name for _, name in listed])
-    delivers = asked.source.delivers
     waiting: list[tuple[str, bytes]] = []
     for path, name in listed:
         stamp = _stamp(path)
@@ -78,9 +80,9 @@ def _take_folder(asked: Asked, intake: FilesIntake, folder: Path) -> Taken:
         content = _settled(path, intake, stamp)
         if content is None:
             taken.notes.append(f"{name} is still being written")
-        elif seen.is_news(name, stamp, content, delivers):
+        elif seen.is_news(name, stamp, content, asked.source):
             waiting.append((name.replace("/", "__"), content))
-            if delivers == "snapshot" or sum(len(content) for _, content in waiting) >= _MOST_BYTES:
+            if asked.source.delivers == "snapshot" or sum(len(content) for _, content in waiting) >= _MOST_BYTES:
                 _publish(asked, taken, waiting, seen.cursor())
                 waiting = []
     if waiting:
