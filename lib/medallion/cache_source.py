@@ -12,7 +12,7 @@ from medallion.cache_values import Stored, stored
 from medallion.errors import HistoryError
 from medallion.lake import HARMLESS, NO_VERSION, Lake, State
 from medallion.query import quoted
-from medallion.tables import Silver, Table
+from medallion.tables import Table, newest, seen
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +31,7 @@ class Source:
 
     definition: Definition
     state: State
-    hides_deleted: bool
+    table: Table
 
     @property
     def version(self) -> int:
@@ -71,12 +71,15 @@ class Source:
     def _net(self, feed: "pa.Table") -> dict[Row, Row | None]:
         kinds = feed.column("_change_type").to_pylist()
         versions = feed.column("_commit_version").to_pylist()
-        dead = feed.column("_deleted").to_pylist() if self.hides_deleted else [False] * len(kinds)
+        dead = feed.column("_deleted").to_pylist() if seen(self.table) else [False] * len(kinds)
         rows = self._stored(feed)
         keys = [list(self.definition.columns).index(name) for name in self.definition.key]
         came = [kind in ("insert", "update_postimage") for kind in kinds]
         # Within a version what went is told before what came: an overwrite deletes a row and inserts it again.
         order = sorted(range(len(kinds)), key=lambda place: (versions[place], came[place]))
+        if condition := newest(self.table):  # what becomes of versions that were superseded is not for readers
+            is_newest = feed.column(condition).to_pylist()
+            order = [place for place in order if is_newest[place]]
         return {
             tuple(rows[place][key] for key in keys): rows[place] if came[place] and not dead[place] else None
             for place in order
@@ -89,7 +92,8 @@ class Source:
 
     @property
     def _alive(self) -> str:
-        return " WHERE NOT _deleted" if self.hides_deleted else ""
+        condition = seen(self.table)
+        return f" WHERE {condition}" if condition else ""
 
     def _select(self, sql: str) -> "pa.Table":
         return _table(self._reader(sql).read_all())
@@ -110,7 +114,7 @@ def source_of(lake: Lake, table: Table, definition: Definition) -> Source:
             f"{table.name}: no version has passed its gate yet; `medallion run {pipeline}` makes one, and tells "
             "what keeps it"
         )
-    return Source(definition, state, isinstance(table, Silver))
+    return Source(definition, state, table)
 
 
 def why_full(lake: Lake, source: Source, known: Cached | None) -> str | None:

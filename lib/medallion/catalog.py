@@ -10,7 +10,7 @@ from medallion.errors import ConfError
 from medallion.lake import NO_VERSION
 from medallion.session import Sessions, register
 from medallion.step import Run
-from medallion.tables import sql_name
+from medallion.tables import Silver, sql_name
 from medallion.views import history, names
 
 if TYPE_CHECKING:
@@ -76,8 +76,13 @@ def _version(entry: history.Entry) -> dict[str, Any]:
 
 
 def views(prepared: Run) -> Iterator[tuple[str, str]]:
-    """Yield the public name of each table that has a good version, and the SELECT behind it."""
+    """Yield the public name of each table that has a good version, and the SELECT behind it.
+
+    A table that keeps versions of its rows has a second name, with ``_history``.
+    """
     for name, table in prepared.tables.items():
         state = prepared.lake.state(name)
         if state is not None and state.good != NO_VERSION:
             yield sql_name(name), gate.select_statement(table, state, state.good)
+            if isinstance(table, Silver) and table.keeps_versions:
+                yield f"{sql_name(name)}_history", gate.history_statement(table, state, state.good)

@@ -139,12 +139,15 @@ def history(table: TableName, /, *overrides: Overrides, limit: Limit = 10, json:
     return 0
 
 
-@_command(_LOOK, 4, "show TABLE [--version N] [--limit N] [--columns A,B]")
+@_command(_LOOK, 4, "show TABLE [--version N] [--as-of-event DATE] [--limit N] [--columns A,B]")
 def show(
     table: TableName,
     /,
     *overrides: Overrides,
     version: Annotated[int | None, Parameter(help="This version, not the last that passed its gate.")] = None,
+    as_of_event: Annotated[
+        str | None, Parameter(help="Rows as they held that day, or at that time; of a table that keeps their versions.")
+    ] = None,
     limit: Limit = 20,
     columns: Annotated[str, Parameter(help="Only these, as in a,b; technical ones may be among them.")] = "",
     json: Json = False,
@@ -154,7 +157,8 @@ def show(
     from medallion.views import show as view
 
     wanted = [column.strip() for column in columns.split(",") if column.strip()]
-    found = view.of(names.load(table, overrides), table, version=version, limit=limit, columns=wanted)
+    conf = names.load(table, overrides)
+    found = view.of(conf, table, version=version, limit=limit, columns=wanted, as_of_event=as_of_event)
     tell(found.facts(), found.render, json=json)
     return 0
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medallion.conf import Expectation
 from medallion.errors import ContractError, some
 from medallion.expectations import columns_of, found, misses, row_rules
-from medallion.tables import CARRIED, Lookup, Silver
+from medallion.tables import CARRIED, INTERVAL, Lookup, Silver
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -127,7 +127,8 @@ def contract(table: Silver, rows: "DataFrame") -> list[str]:
     """Return the columns that are stored, in order; raises ContractError where they are not as declared."""
     types = {field.name: field.dataType.simpleString() for field in rows.schema.fields}
     check_columns(table.name, table.columns, types)
-    return [*table.columns, *TECHNICAL, *(name for name in rows.columns if name.startswith("_lookup_"))]
+    interval = INTERVAL if table.keeps_versions else ()
+    return [*table.columns, *interval, *TECHNICAL, *(name for name in rows.columns if name.startswith("_lookup_"))]
 
 
 def check_columns(name: str, columns: Mapping[str, tuple[str, str]], types: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """The gate: a version is judged by its table's expectations, and readers see the last one that passed."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from medallion import commits
@@ -13,7 +13,7 @@ from medallion.lake import NO_VERSION, Account, State
 from medallion.session import from_arrow
 from medallion.small import read_small
 from medallion.step import Check, Step
-from medallion.tables import Silver, Table, layer_of, sql_name
+from medallion.tables import INTERVAL, Silver, Table, layer_of, newest, seen, sql_name
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -33,17 +33,36 @@ def read_version(session: "SparkSession", state: State, version: int) -> "DataFr
 
 
 def public(table: Table, frame: "DataFrame") -> "DataFrame":
-    """Return what readers see: the declared columns, tombstones hidden."""
-    if isinstance(table, Silver):
-        frame = frame.where("NOT _deleted")
+    """Return what readers see: the declared columns, tombstones and superseded versions hidden."""
+    condition = seen(table)
+    frame = frame.where(condition) if condition else frame
     return frame.select(*table.columns) if table.columns else frame
+
+
+def one_a_key(table: Table, frame: "DataFrame") -> "DataFrame":
+    """Return stored rows, of a table that keeps versions only the newest of each key; tombstones too."""
+    condition = newest(table)
+    return frame.where(condition) if condition else frame
 
 
 def select_statement(table: Table, state: State, version: int) -> str:
     """Return the SELECT behind a table's public name: a version that passed, as readers see it."""
-    columns = ", ".join(f"`{column}`" for column in table.columns) or "*"
-    hidden = " WHERE NOT _deleted" if isinstance(table, Silver) else ""
-    return f"SELECT {columns} FROM delta.`{state.path}` VERSION AS OF {version}{hidden}"
+    return _statement(table.columns, state, version, seen(table))
+
+
+def history_statement(table: Silver, state: State, version: int) -> str:
+    """Return the SELECT behind the name of a table's history: its versions with their intervals.
+
+    Tombstones only end an interval, and a version that another superseded from the same moment on never held.
+    """
+    held = "NOT _deleted AND (valid_to IS NULL OR valid_from < valid_to)"
+    return _statement((*table.columns, *INTERVAL), state, version, held)
+
+
+def _statement(columns: Iterable[str], state: State, version: int, condition: str | None) -> str:
+    names = ", ".join(f"`{column}`" for column in columns) or "*"
+    where = f" WHERE {condition}" if condition else ""
+    return f"SELECT {names} FROM delta.`{state.path}` VERSION AS OF {version}{where}"
 
 
 def expectations_of(step: Step) -> tuple[Expectation, ...]:

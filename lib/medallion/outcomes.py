@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 TERMS = ("written", "unchanged", "superseded", "quarantined", "waiting")
-REMOVED = "removed"  # a stored child that its parent's winning version no longer has; not a row that was read
+# A stored row that is written anew though it was not read: a child that its parent's winning version no longer has,
+# a version whose interval has got another end.
+ADJUSTED = "adjusted"
 _OLD = "_old_"
 
 
@@ -25,7 +27,7 @@ class Tally:
     rows: Mapping[str, int]
     checks: list[Check]
     displaced: int
-    removed: int
+    adjusted: int
     score: float | None
 
     @property
@@ -36,7 +38,7 @@ class Tally:
     @property
     def total(self) -> int:
         """Rows that the commit writes."""
-        return self.rows["written"] + self.removed
+        return self.rows["written"] + self.adjusted
 
 
 def among_themselves(table: Silver, rows: "DataFrame") -> "DataFrame":
@@ -44,7 +46,7 @@ def among_themselves(table: Silver, rows: "DataFrame") -> "DataFrame":
     from pyspark.sql import functions as F
 
     kept = F.when(F.col("_is_winner"), "written").otherwise("superseded")
-    outcome = F.when(_is_valid(), kept).otherwise(F.col("_verdict"))
+    outcome = F.when(is_valid(), kept).otherwise(F.col("_verdict"))
     return _ranked(table, rows).withColumns({"_outcome": outcome, "_displaced": F.lit(False)})
 
 
@@ -57,16 +59,16 @@ def against_stored(
     """
     from pyspark.sql import functions as F
 
-    compared = columns if again or table.parent else [*table.key, *_version(table), "_deleted"]
+    compared = columns if again or table.parent else [*table.key, *version_of(table), "_deleted"]
     old = stored.select([F.col(c).alias(_OLD + c) for c in dict.fromkeys(compared)])
     met = [F.col(c) == F.col(_OLD + c) for c in table.key]
     outcome = (
-        F.when(~_is_valid(), F.col("_verdict"))
+        F.when(~is_valid(), F.col("_verdict"))
         .when(~F.col("_is_winner"), "superseded")
         .otherwise(_winner_outcome(table, columns, compares=compared is columns))
     )
     was_taken = (F.col("_record_id") == F.col(_OLD + "_record_id")) & ~F.col(_OLD + "_deleted")
-    displaced = F.lit(False) if table.parent else F.coalesce(~_is_valid() & was_taken, F.lit(False))
+    displaced = F.lit(False) if table.parent else F.coalesce(~is_valid() & was_taken, F.lit(False))
     meeting = _ranked(table, rows).join(old, on=met, how="left")
     return meeting.withColumns({"_outcome": outcome, "_displaced": displaced}).drop(*old.columns)
 
@@ -85,7 +87,7 @@ def going(
     )
     return gone.select(
         *[(F.lit(True) if c == "_deleted" else F.col(c)).alias(c) for c in columns],
-        F.lit(REMOVED).alias("_outcome"),
+        F.lit(ADJUSTED).alias("_outcome"),
         F.lit(False).alias("_displaced"),
     )
 
@@ -94,12 +96,12 @@ def count(table: Silver, rows: "DataFrame", rules: Sequence[Expectation]) -> Tal
     """Count outcomes, and what each row rule was missed by, in one job; where some are, a second finds examples."""
     from pyspark.sql import functions as F
 
-    is_row = F.col("_outcome") != REMOVED
+    is_row = F.col("_outcome") != ADJUSTED
     found = rows.agg(
         F.count_if(is_row).alias("read"),
         F.count_if(is_row & (F.size("_missed") > 0)).alias("missing"),
         F.count_if("_displaced").alias("displaced"),
-        F.count_if(~is_row).alias("removed"),
+        F.count_if(~is_row).alias("adjusted"),
         *[F.count_if(F.col("_outcome") == term).alias(term) for term in TERMS],
         *[F.count_if(_misses(rule)).alias(f"missed_{i}") for i, rule in enumerate(rules)],
     ).first()
@@ -112,17 +114,18 @@ def count(table: Silver, rows: "DataFrame", rules: Sequence[Expectation]) -> Tal
     shown = _shown(rows, [rule for rule in rules if missed[rule]])
     checks = [judge(rule, failed, read, shown.get(rule)) for rule, failed in missed.items()]
     score = round(100 * (1 - counts["missing"] / read), 2) if read else None
-    return Tally(account, checks, counts["displaced"], counts["removed"], score)
+    return Tally(account, checks, counts["displaced"], counts["adjusted"], score)
 
 
-def _is_valid() -> "Column":
+def is_valid() -> "Column":
+    """Tell whether a judged row is taken, if none of its key is newer."""
     from pyspark.sql import functions as F
 
     return F.col("_verdict") == "valid"
 
 
-def _version(table: Silver) -> tuple[str, ...]:
-    """What orders the versions of a key, totally."""
+def version_of(table: Silver) -> tuple[str, ...]:
+    """Return what orders the versions of a key, totally."""
     return (*table.sequence, "_record_id", "_ordinal")
 
 
@@ -130,8 +133,8 @@ def _ranked(table: Silver, rows: "DataFrame") -> "DataFrame":
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    newest = Window.partitionBy(*table.key, _is_valid()).orderBy([F.desc_nulls_last(c) for c in _version(table)])
-    return rows.withColumn("_is_winner", _is_valid() & (F.row_number().over(newest) == 1))
+    newest = Window.partitionBy(*table.key, is_valid()).orderBy([F.desc_nulls_last(c) for c in version_of(table)])
+    return rows.withColumn("_is_winner", is_valid() & (F.row_number().over(newest) == 1))
 
 
 def _winner_outcome(table: Silver, columns: Sequence[str], *, compares: bool) -> "Column":
@@ -139,7 +142,7 @@ def _winner_outcome(table: Silver, columns: Sequence[str], *, compares: bool) ->
     from pyspark.sql import functions as F
 
     def version(prefix: str) -> "Column":
-        return F.struct(*[F.col(prefix + c).alias(c) for c in _version(table)])
+        return F.struct(*[F.col(prefix + c).alias(c) for c in version_of(table)])
 
     is_new = F.col(_OLD + "_record_id").isNull()
     is_newer = version("") > version(_OLD)

@@ -27,9 +27,15 @@ def select(path: str, sql: str, version: int | None = None) -> list[Row]:
 
 def columns_at(path: str, version: int) -> list[str]:
     """Return the names of a table's columns at a version, technical ones included."""
+    return list(types_at(path, version))
+
+
+def types_at(path: str, version: int) -> dict[str, str]:
+    """Return a table's columns at a version with their types as Delta has them: date, timestamp, struct."""
     from deltalake import DeltaTable
 
-    return [field.name for field in DeltaTable(path, version=version).schema().fields]
+    fields = DeltaTable(path, version=version).schema().fields
+    return {field.name: str(getattr(field.type, "type", "nested")) for field in fields}
 
 
 def chosen(wanted: Sequence[str], known: Sequence[str], name: str) -> list[str]:
@@ -43,3 +49,10 @@ def chosen(wanted: Sequence[str], known: Sequence[str], name: str) -> list[str]:
 def quoted(columns: Sequence[str]) -> str:
     """Return column names as SQL, whatever is in them."""
     return ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
+
+
+def seen(columns: Sequence[str]) -> str:
+    """Return the WHERE clause for what readers see of a table with these columns: newest versions, no tombstones."""
+    if "_deleted" not in columns:
+        return ""
+    return "WHERE is_current AND NOT _deleted" if "is_current" in columns else "WHERE NOT _deleted"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from medallion import bronze, changes, commits, gate, outcomes, quarantine
+from medallion import bronze, changes, commits, gate, intervals, outcomes, quarantine
 from medallion.curate import contract, judged, looked_up, rows_of
 from medallion.errors import CommitError, QualityError
 from medallion.expectations import holds_by_change, row_rules, table_rules
@@ -17,7 +17,7 @@ from medallion.lake import State
 from medallion.outcomes import Tally
 from medallion.planner import Plan, plan
 from medallion.step import Outcome, Step
-from medallion.tables import Lookup, Silver
+from medallion.tables import INTERVAL, Lookup, Silver
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -56,7 +56,7 @@ def _choose(step: Step, table: Silver, planned: Plan, *, replay: bool) -> Chosen
     from pyspark.sql import functions as F
 
     driving = planned.upstream[table.reads]
-    known = gate.read_version(step.session, driving, driving.good)
+    known = gate.one_a_key(step.run.tables[table.reads], gate.read_version(step.session, driving, driving.good))
     if planned.technique == "full":
         return Chosen(known)
     touched = _touched(step, table, planned, known, replay=replay)
@@ -122,12 +122,7 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
     """Judge the chosen records and commit what they change; None where stored rows were displaced."""
     expectations = gate.expectations_of(step)
     given = step.parameters()
-    lookups = {
-        lookup.table: gate.read_version(
-            step.session, planned.upstream[lookup.table], planned.upstream[lookup.table].good
-        )
-        for lookup in table.lookups
-    }
+    lookups = {lookup.table: _looked_up(step, lookup, planned) for lookup in table.lookups}
     rows = judged(
         table,
         looked_up(rows_of(table, _alive(table, chosen), given), table.lookups, lookups),
@@ -152,6 +147,13 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
     return Outcome(table.name, "done", *told, score=counted.score)
 
 
+def _looked_up(step: Step, lookup: Lookup, planned: Plan) -> "DataFrame":
+    """Return the rows a lookup may meet: one a key, tombstones too."""
+    state = planned.upstream[lookup.table]
+    stored = gate.read_version(step.session, state, state.good)
+    return gate.one_a_key(step.run.tables[lookup.table], stored)
+
+
 def _alive(table: Silver, chosen: Chosen) -> "DataFrame":
     return chosen.records.where("NOT _deleted") if table.parent else chosen.records
 
@@ -159,11 +161,13 @@ def _alive(table: Silver, chosen: Chosen) -> "DataFrame":
 def _sort_out(
     step: Step, table: Silver, planned: Plan, chosen: Chosen, rows: "DataFrame", columns: Sequence[str]
 ) -> "DataFrame":
-    """Return rows with ``_outcome``: what becomes of each; for a child table also stored rows that are to go."""
-    if planned.technique == "full" or planned.state is None:
-        return outcomes.among_themselves(table, rows)
-    stored = gate.read_version(step.session, planned.state, planned.state.data)
+    """Return rows with ``_outcome``: what becomes of each; and stored rows that are to be written anew with them."""
     again = chosen.again is not None
+    if planned.technique == "full" or planned.state is None:
+        return intervals.of_all(table, rows) if table.keeps_versions else outcomes.among_themselves(table, rows)
+    stored = gate.read_version(step.session, planned.state, planned.state.data)
+    if table.keeps_versions:
+        return intervals.rebuilt(table, rows, columns, stored, again=again)
     sorted_out = outcomes.against_stored(table, rows, columns, stored, again=again)
     if not table.parent:
         return sorted_out
@@ -176,7 +180,7 @@ def _settle(step: Step, table: Silver, planned: Plan, chosen: Chosen, rows: "Dat
     anew = planned.technique == "full"
     known = step.lake.exists(quarantine.name_of(table))
     if counted.rejected or (known and (anew or chosen.again is not None)):
-        found = quarantine.rejected(step, rows.where("_outcome != 'removed'"), chosen.records)
+        found = quarantine.rejected(step, rows.where(f"_outcome != '{outcomes.ADJUSTED}'"), chosen.records)
         quarantine.settle(step, table, found, chosen.again, anew=anew)
 
 
@@ -186,8 +190,8 @@ def _commit(
     """Commit what is written, or a watermark that moved; a full refresh is judged beforehand, with all rows at hand."""
     from pyspark.sql import functions as F
 
-    docs = {name: doc for name, (_, doc) in table.columns.items()}
-    written = rows.where("_outcome IN ('written', 'removed')").select(
+    docs = {**INTERVAL, **{name: doc for name, (_, doc) in table.columns.items()}}
+    written = rows.where(f"_outcome IN ('written', '{outcomes.ADJUSTED}')").select(
         [F.col(c).alias(c, metadata={"comment": docs[c]} if c in docs else {}) for c in columns]
     )
     target = commits.Target(table.name, planned.state, commits.CURATED)
@@ -204,7 +208,7 @@ def _commit(
     else:
         judged = not gate.needs_judging(step) or _passes(step, table, planned, written, counted)
         account = planned.account(step.run, table, counted.rows, judged=judged)
-        commits.merge(step.lake, target, written, table.key, account)
+        commits.merge(step.lake, target, written, table.stored_key, account)
     _balance(step, table, counted.total)
 
 

@@ -17,6 +17,12 @@ Columns = Mapping[str, tuple[str, str]]  # name -> (Spark type, what it holds)
 # What a silver transform carries along from a bronze record, so that each row keeps its origin.
 CARRIED = ("_record_id", "_delivery", "_position")
 RUN_DATE = "run_date"
+# What the engine adds to each version that a table with history="scd2" keeps.
+INTERVAL = {
+    "valid_from": "Since when this version held: the first column of its sequence",
+    "valid_to": "Until when, that moment excluded; null for the newest version of a key",
+    "is_current": "Whether this is the newest version of its key",
+}
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,10 @@ class Bronze(_Declared):
 
 @dataclass
 class Silver(_Declared):
-    """Curated rows, one a key (scd1): the greatest ``sequence`` wins, ties go to the greatest record id.
+    """Curated rows, one a key: the greatest ``sequence`` wins, ties go to the greatest record id.
 
+    With ``history="scd2"`` the versions that it wins against are kept, each with the interval in which it held
+    (`INTERVAL`) by the first column of the sequence, a date or timestamp; readers see the newest.
     ``reads`` is a bronze table; or a silver table, the parent, whose key ``parent`` names: then rows
     are replaced per parent, with the parent's winning version. ``deleted`` names a boolean column
     that turns a row into a tombstone. ``enrich`` adds what needs the lookups' columns.
@@ -94,13 +102,23 @@ class Silver(_Declared):
     parent: tuple[str, ...] = ()
     deleted: str | None = None
     lookups: tuple[Lookup, ...] = ()
-    history: Literal["scd1"] = "scd1"
+    history: Literal["scd1", "scd2"] = "scd1"
     enrichment: Transform | None = field(default=None, init=False)
 
     def enrich(self, function: Transform) -> Transform:
         """Register the function that completes rows once their lookups are joined in."""
         self.enrichment = function
         return function
+
+    @property
+    def keeps_versions(self) -> bool:
+        """Whether a key may have several rows, the versions it went through."""
+        return self.history == "scd2"
+
+    @property
+    def stored_key(self) -> tuple[str, ...]:
+        """What makes a stored row unique."""
+        return (*self.key, "_record_id", "_ordinal") if self.keeps_versions else self.key
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -207,6 +225,17 @@ def sql_name(name: str) -> str:
     return f"{pipeline}_{layer}.{table}"
 
 
+def seen(table: Table) -> str | None:
+    """Return the SQL condition that readers see a stored row: the newest version, no tombstone; None for all."""
+    conditions = [one for one in (newest(table), "NOT _deleted" if isinstance(table, Silver) else None) if one]
+    return " AND ".join(conditions) or None
+
+
+def newest(table: Table) -> str | None:
+    """Return the SQL condition that a stored row is the newest version of its key; None where there is one a key."""
+    return "is_current" if isinstance(table, Silver) and table.keeps_versions else None
+
+
 def check_declaration(table: Table) -> None:
     """Raise DeclarationError where a table's facts and its function do not fit each other."""
     if isinstance(table, Bronze):
@@ -227,8 +256,28 @@ def check_declaration(table: Table) -> None:
         missing += [name for name in table.measures if name not in table.columns]
     if missing:
         raise DeclarationError(f"{table.name}: {missing} not among its columns {list(table.columns)}")
-    if isinstance(table, Silver) and layer_of(table.reads) == "silver" and not table.parent:
+    if isinstance(table, Silver):
+        _check_silver(table)
+
+
+def _check_silver(table: Silver) -> None:
+    if layer_of(table.reads) == "silver" and not table.parent:
         raise DeclarationError(f"{table.name}: reads {table.reads}; wanted parent=, the parent's key in its rows")
+    reserved = [name for name in (INTERVAL if table.keeps_versions else ["is_current"]) if name in table.columns]
+    if reserved:
+        raise DeclarationError(f"{table.name}: found columns {reserved}, which the engine adds; wanted other names")
+    if not table.keeps_versions:
+        return
+    if table.parent:
+        raise DeclarationError(
+            f"{table.name}: history='scd2' with parent=; wanted scd1: its rows are replaced with the parent's version"
+        )
+    ordering = table.sequence[0] if table.sequence else None
+    if ordering is None or table.columns.get(ordering, ("",))[0] not in ("date", "timestamp"):
+        raise DeclarationError(
+            f"{table.name}: history='scd2' with sequence={table.sequence}; wanted a date or timestamp among its "
+            "columns first, since when a version holds"
+        )
 
 
 def _positional(function: Transform) -> list[str]:

@@ -100,9 +100,14 @@ def synced(lake: Any, name: str, **options: Any) -> Any:
     return next(one for one in found.tables if one.table == name)
 
 
-def test_caches_follow_what_spark_commits(scratch: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("history", ["scd1", "scd2"])
+def test_caches_follow_what_spark_commits(
+    scratch: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, history: str
+) -> None:
     monkeypatch.setattr(session, "SMALL_BYTES", 0)  # as for large tables: deletion vectors and change files
-    lake = scratch("spring", MODULES, CONF, [f"cache.root={tmp_path / 'cache'}"])
+    silver = SILVER.replace('deleted="is_gone"', f'deleted="is_gone", history="{history}"')
+    modules = MODULES | {"silver/readings.py": silver}
+    lake = scratch("spring", modules, CONF, [f"cache.root={tmp_path / 'cache'}"])
     deliver(lake, *(reading(number, level=f"{number % 900}.125") for number in range(2000)))
     assert lake.run().passed
     assert synced(lake, NAME).technique == "full"
@@ -113,6 +118,7 @@ def test_caches_follow_what_spark_commits(scratch: Factory, tmp_path: Path, monk
     later = {"at": "2026-02-01T00:00:00Z"}
     deliver(lake, *(reading(n, note="muddy", level="1", **later) for n in range(100)), reading(5000, level="2"))
     deliver(lake, *(reading(n, gone=True, **later) for n in range(200, 260)), reading(5001, level=None))
+    deliver(lake, reading(300, level="7", at="2025-01-01T00:00:00Z"))  # older than what is there
     assert lake.run().passed
     assert list(Path(lake.conf.root("silver")).rglob("deletion_vector*"))
 

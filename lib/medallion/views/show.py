@@ -29,10 +29,11 @@ class Rows:
     rows: list[query.Row]
     total: int
     asked: bool = False
+    as_of_event: str | None = None
 
     def facts(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        known = ("table", "version", "good", "total", "columns", "rows")
+        known = ("table", "version", "good", "as_of_event", "total", "columns", "rows")
         return {name: getattr(self, name) for name in known}
 
     def render(self, console: "Console") -> None:
@@ -40,10 +41,19 @@ class Rows:
         _render(self, console)
 
 
-def of(conf: Conf, name: str, *, version: int | None = None, limit: int = 20, columns: Sequence[str] = ()) -> Rows:
+def of(
+    conf: Conf,
+    name: str,
+    *,
+    version: int | None = None,
+    limit: int = 20,
+    columns: Sequence[str] = (),
+    as_of_event: str | None = None,
+) -> Rows:
     """Return at most ``limit`` rows of a version; None: of the last that passed its gate.
 
-    Tombstones are hidden, and technical columns too, unless asked for by name.
+    Of a table that keeps the versions of its rows the newest are shown, or those that held at a moment of the
+    events: a day (its end, UTC) or a time. Tombstones are hidden, and technical columns too, unless asked for by name.
     """
     state = names.existing(conf, name)
     at = _version(Lake(conf), state, version)
@@ -51,12 +61,41 @@ def of(conf: Conf, name: str, *, version: int | None = None, limit: int = 20, co
     raw = name.split(".")[1] in _RAW
     public = [c for c in known if raw or not c.startswith("_")]
     shown = query.chosen(columns, known, name) or sorted(public, key=lambda c: c.startswith("_"))
-    alive = "WHERE NOT _deleted" if "_deleted" in known else ""
+    where = query.seen(known) if as_of_event is None else _held(name, query.types_at(state.path, at), as_of_event)
     order = ["_delivery", "_landing_file", "_position"] if raw else public[:2]
     ordered = query.quoted([column for column in order if column in known])
-    rows = query.select(state.path, f"SELECT {query.quoted(shown)} FROM t {alive} ORDER BY {ordered} LIMIT {limit}", at)
-    total = query.select(state.path, f"SELECT count(*) AS rows FROM t {alive}", at)[0]["rows"]
-    return Rows(name, at, at == state.good, shown, rows, total, asked=bool(columns))
+    rows = query.select(state.path, f"SELECT {query.quoted(shown)} FROM t {where} ORDER BY {ordered} LIMIT {limit}", at)
+    total = query.select(state.path, f"SELECT count(*) AS rows FROM t {where}", at)[0]["rows"]
+    return Rows(name, at, at == state.good, shown, rows, total, asked=bool(columns), as_of_event=as_of_event)
+
+
+def _held(name: str, types: Mapping[str, str], moment: str) -> str:
+    """Return the WHERE clause for the versions of rows that held at a moment; raises ConfError where it cannot tell."""
+    if not {"valid_from", "valid_to", "is_current"} <= set(types):
+        raise ConfError(f"{name}: keeps no versions of its rows; wanted a silver table with history='scd2'")
+    is_date = types["valid_from"] == "date"
+    try:
+        day = dt.date.fromisoformat(moment)
+        held = "valid_from < {0} AND (valid_to IS NULL OR valid_to >= {0})"  # until the end of the day
+        at = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC)
+    except ValueError:
+        at = _instant(moment, wants_day=is_date)
+        held = "valid_from <= {0} AND (valid_to IS NULL OR valid_to > {0})"
+    literal = f"DATE '{at.date()}'" if is_date else f"to_timestamp_micros('{at.isoformat()}')"
+    return f"WHERE NOT _deleted AND {held.format(literal)}"
+
+
+def _instant(moment: str, *, wants_day: bool) -> dt.datetime:
+    wanted = "a day such as 2026-01-31" + (
+        "" if wants_day else ", or a time with its offset: 2026-01-31T12:00:00+00:00"
+    )
+    try:
+        at = dt.datetime.fromisoformat(moment)
+    except ValueError:
+        raise ConfError(f"--as-of-event: found {moment!r}; wanted {wanted}") from None
+    if wants_day or at.tzinfo is None:
+        raise ConfError(f"--as-of-event: found {moment!r}; wanted {wanted}")
+    return at.astimezone(dt.UTC)
 
 
 def _version(lake: Lake, state: State, version: int | None) -> int:
@@ -83,8 +122,9 @@ def _render(found: Rows, console: "Console") -> None:
     for row in found.rows:
         table.add_row(*[_cell(row[column], None if found.asked else _CELL) for column in shown])
     console.print(table)
+    held = f", as it held at {found.as_of_event}" if found.as_of_event else ""
     version = f"version {found.version}, {'as readers see it' if found.good else 'not the one readers see'}"
-    console.print(f"\n{found.table}, {version}: {len(found.rows)} of {found.total:,} rows", style="dim")
+    console.print(f"\n{found.table}{held}, {version}: {len(found.rows)} of {found.total:,} rows", style="dim")
     hidden = [column for column in found.columns if column not in shown]
     if hidden:
         console.print(f"not shown: {', '.join(hidden)} (--columns a,b or --json shows them)", style="dim")

@@ -121,8 +121,8 @@ def _standing(lake: Lake, name: str, state: State | None) -> Standing:
 def _rows(state: State) -> int | None:
     if state.good == NO_VERSION:
         return None
-    alive = "WHERE NOT _deleted" if "_deleted" in query.columns_at(state.path, state.good) else ""
-    return int(query.select(state.path, f"SELECT count(*) AS rows FROM t {alive}", state.good)[0]["rows"])
+    seen = query.seen(query.columns_at(state.path, state.good))
+    return int(query.select(state.path, f"SELECT count(*) AS rows FROM t {seen}", state.good)[0]["rows"])
 
 
 def rejected(lake: Lake, name: str) -> dict[str, int]:
