@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from medallion import conf as conf_door
 from medallion import identity, intake
 from medallion.conf import Conf
-from medallion.inbox import Inbox, Payload, gather
+from medallion.inbox import Inbox, Payload
 from medallion.landing import Landing
 from medallion.records import read
 
@@ -141,10 +141,7 @@ def measure(conf: Conf, before: Callable[[Landing], None] = lambda _: None) -> t
     landing, source = Landing(conf, "rows"), conf.source("rows")
     before(landing)
     started = time.perf_counter()
-    if source.intake is not None and source.intake.kind == "webhook":
-        manifests = gather(landing)
-    else:
-        manifests = intake.take(conf, "rows", None, 0).manifests
+    manifests = intake.take(conf, "rows", None, 0).manifests
     fetched = time.perf_counter()
     batch = read(landing, source, manifests)
     records, _ = identity.sorted_out(identity.identified(batch.table, source), [])

@@ -21,6 +21,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from medallion import durable
 from medallion.cache_conf import CachedTable
 from medallion.cache_values import Kind, kind_of
 from medallion.conf import Conf
@@ -121,7 +122,7 @@ class Place:
         beside.unlink(missing_ok=True)
         beside.symlink_to(self.file(build).name)
         os.replace(beside, self.link)
-        _sync_folder(self.root)
+        durable.sync(self.root)
 
     def sweep(self) -> None:
         """Remove all builds but the one that readers see: given up halfway, or swapped out by an earlier sync."""
@@ -220,11 +221,3 @@ def _check_column(where: str, column: str, part: str, made: Definition) -> None:
         raise ConfError(f"{where}: {column} is {type_}, whose values cannot be told apart exactly; wanted another")
     if part == "order_by" and not kind.is_ordered:
         raise ConfError(f"{where}: {column} is {type_}, which a cache cannot sort by; wanted another")
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

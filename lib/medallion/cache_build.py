@@ -1,12 +1,11 @@
 """A full build of a cache: a new file beside the old one, whole and on disk before readers see it."""
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
-from medallion import cache_schema
+from medallion import cache_schema, durable
 from medallion.cache import Cached, CacheError, Definition, Place, connect, put_state
 from medallion.cache_source import Row, Source
 from medallion.query import quoted
@@ -23,14 +22,14 @@ def build(place: Place, source: Source, synced_at: str, tell: Tell) -> Cached:
 
     Raises CacheError where what was built is not whole; readers keep what they had.
     """
-    place.root.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(place.root)
     place.sweep()
     number = (place.current() or 0) + 1
     path = place.file(number)
     path.touch()
     try:
         now = _fill(path, source, number, synced_at, tell)
-        _sync(path)
+        durable.sync(path)
         place.swap(number)
     except BaseException:
         path.unlink(missing_ok=True)
@@ -121,11 +120,3 @@ def check(connection: sqlite3.Connection, made: Definition) -> None:
             connection.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
         except sqlite3.DatabaseError as error:
             raise CacheError(f"{made.table}: the words of its cache are not those of its rows: {error}") from None
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from medallion import clock
+from medallion.durable import make_folder
 
 KEPT = 1000  # entries a table
 _EVERY_SECONDS = 0.25  # at most so often is progress written
@@ -102,7 +103,7 @@ class Log:
         if phase == before and rows < total and now - at < _EVERY_SECONDS:
             return
         self._told[table] = (phase, now)
-        row = (table, os.getpid(), started_at, _now(), phase, rows, total)
+        row = (table, os.getpid(), started_at, clock.stamp(), phase, rows, total)
         with self._writing() as connection:
             connection.execute("INSERT OR REPLACE INTO syncing VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
@@ -115,7 +116,7 @@ class Log:
     def checked(self, table: str) -> None:
         """Say that a cache is in line with its table now."""
         with self._writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO checks VALUES (?, ?)", (table, _now()))
+            connection.execute("INSERT OR REPLACE INTO checks VALUES (?, ?)", (table, clock.stamp()))
 
     def checked_at(self, table: str) -> str | None:
         """Return when a cache was last in line with its table, as far as is known."""
@@ -166,14 +167,10 @@ class Log:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         with closing(sqlite3.connect(self.path, timeout=10)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.executescript(_TABLES)
             with connection:
                 yield connection
-
-
-def _now() -> str:
-    return clock.now().isoformat(timespec="milliseconds")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medallion.conf import Conf, load, pipelines
-from medallion.errors import ConfError, LakehouseError
+from medallion.errors import ConfError
+from medallion.listening import address, listen
 from medallion.output import as_text
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def serve(project: Path, overrides: Sequence[str], *, json: bool) -> int:
 
     Raises:
         ConfError: No pipeline has conf.
-        LakehouseError: The port is taken.
+        SetupError: The port is taken.
     """
     import uvicorn
     from uvicorn.supervisors import Multiprocess
@@ -60,7 +61,8 @@ def serve(project: Path, overrides: Sequence[str], *, json: bool) -> int:
     confs = factory.confs()
     if not confs:
         raise ConfError("conf/pipelines: found no pipeline; wanted one")
-    listening = _listening(confs[0])
+    where = confs[0].platform.cache
+    listening = listen("cache", where.host, where.port)
     _tell(confs, listening, json=json)
     workers = max(1, min(_MOST_WORKERS, os.cpu_count() or 1))
     config: Any = uvicorn.Config(
@@ -71,28 +73,12 @@ def serve(project: Path, overrides: Sequence[str], *, json: bool) -> int:
     return 0
 
 
-def _listening(conf: Conf) -> socket.socket:
-    cache = conf.platform.cache
-    family = socket.AF_INET6 if ":" in cache.host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle on
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        made.bind((cache.host, cache.port))
-        made.listen(2048)  # before it is told, so that nobody who believes it is refused
-    except OSError as error:
-        made.close()
-        raise LakehouseError(
-            f"cache.port: {cache.host}:{cache.port} cannot be listened on: {error.strerror}; wanted a free port, or 0"
-        ) from None
-    return made
-
-
 def _tell(confs: Sequence[Conf], listening: socket.socket, *, json: bool) -> None:
-    host, port = listening.getsockname()[:2]
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     tables = [f"{conf.name}.{table}" for conf in confs for table in conf.pipeline.cache.tables]
     if json:
-        sys.stdout.write(as_text({"address": address, "tables": tables}, indent=None) + "\n")
+        sys.stdout.write(as_text({"address": address(listening), "tables": tables}, indent=None) + "\n")
     else:
-        sys.stdout.write(f"{address} shows {', '.join(tables) or 'no table: no pipeline has cache.tables'}\n")
+        sys.stdout.write(
+            f"{address(listening)} shows {', '.join(tables) or 'no table: no pipeline has cache.tables'}\n"
+        )
     sys.stdout.flush()

@@ -86,7 +86,7 @@ def sync(conf: Conf, *, table: str | None = None, first_run: bool = True, say: S
         return Syncs(conf.name, True, [_planned(prepared, made) for made in chosen])
     book = Log(place_of(conf, "").root)
     errors = _refreshed(prepared, [made.table for made in chosen], book, say) if first_run else {}
-    return Syncs(conf.name, False, [_sync(prepared, made, book, errors.get(made.table), say) for made in chosen])
+    return _synced(prepared, chosen, book, errors, say)
 
 
 def follow_run(prepared: Run, done: Report, say: Say = lambda *_: None) -> Syncs | None:
@@ -101,9 +101,7 @@ def follow_run(prepared: Run, done: Report, say: Say = lambda *_: None) -> Syncs
         return None
     book = Log(place_of(prepared.conf, "").root)
     errors = _kept_back(prepared, [made.table for made in chosen], done)
-    return Syncs(
-        prepared.conf.name, False, [_sync(prepared, made, book, errors.get(made.table), say) for made in chosen]
-    )
+    return _synced(prepared, chosen, book, errors, say)
 
 
 def needed(prepared: Run, names: Sequence[str]) -> list[str]:
@@ -129,7 +127,7 @@ def _chosen(conf: Conf, known: Mapping[str, Definition], table: str | None) -> l
 
 def _refreshed(prepared: Run, names: Sequence[str], book: Log, say: Say) -> dict[str, str]:
     """Run what the cached tables need; return what kept which of them from being refreshed."""
-    started = _now()
+    started = clock.stamp()
     for name in names:
         book.begin(name, started)
 
@@ -144,7 +142,7 @@ def _refreshed(prepared: Run, names: Sequence[str], book: Log, say: Say) -> dict
     except BaseException as error:
         is_told = isinstance(error, LakehouseError) and not isinstance(error, LockedError)
         for name in names:
-            book.end(name, Entry(name, started, _now(), 0, "none", error=str(error)) if is_told else None)
+            book.end(name, Entry(name, started, clock.stamp(), 0, "none", error=str(error)) if is_told else None)
         raise
     return _kept_back(prepared, names, done)
 
@@ -170,10 +168,15 @@ def _run(prepared: Run, names: Sequence[str], listen: run.Listener) -> Report:
     return done
 
 
+def _synced(prepared: Run, chosen: Sequence[Definition], book: Log, run_errors: Mapping[str, str], say: Say) -> Syncs:
+    done = [_sync(prepared, made, book, run_errors.get(made.table), say) for made in chosen]
+    return Syncs(prepared.conf.name, False, done)
+
+
 def _sync(prepared: Run, made: Definition, book: Log, run_error: str | None, say: Say) -> Synced:
     """Bring one cache in line under its lock, and put into the log how that went."""
     name, place = made.table, place_of(prepared.conf, made.table)
-    started, began = _now(), time.monotonic()
+    started, began = clock.stamp(), time.monotonic()
 
     def tell(phase: str, rows: int, total: int) -> None:
         book.tell(name, started, phase, rows, total)
@@ -190,12 +193,12 @@ def _sync(prepared: Run, made: Definition, book: Log, run_error: str | None, say
         seconds = time.monotonic() - began
         version, rows = (done.state.version, done.state.rows) if done.state else (None, None)
         facts = (done.technique, done.reason, version, rows, done.changed, error)
-        entry = Entry(name, started, _now(), round(seconds * 1000), *facts)
+        entry = Entry(name, started, clock.stamp(), round(seconds * 1000), *facts)
         if error is None:
             book.checked(name)
         book.end(name, entry if done.technique != "none" or error else None)
-    size_now = place.bytes()
-    return Synced(name, *facts[:4], done.changed, size_now, round(seconds, 3), error)
+    bytes_after = place.bytes()
+    return Synced(name, *facts[:4], done.changed, bytes_after, round(seconds, 3), error)
 
 
 @dataclass(frozen=True)
@@ -248,13 +251,9 @@ def _brought(prepared: Run, made: Definition, before: Cached | None, tell: cache
         if before.version == source.version:
             return _Done(before)
         try:
-            after, changed = cache_change.follow(place, source, before, _now(), tell)
+            after, changed = cache_change.follow(place, source, before, clock.stamp(), tell)
             return _Done(after, "changes", f"version {before.version} to {source.version}", changed)
         except Unfollowed as unfollowed:
             reason = str(unfollowed)
-    after = cache_build.build(place, source, _now(), tell)
+    after = cache_build.build(place, source, clock.stamp(), tell)
     return _Done(after, "full", reason or "", after.rows)
-
-
-def _now() -> str:
-    return clock.now().isoformat(timespec="milliseconds")

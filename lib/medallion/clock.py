@@ -15,6 +15,11 @@ def now() -> datetime:
     return _instant(fixed) if fixed else datetime.now(UTC)
 
 
+def stamp() -> str:
+    """Return the moment as ISO 8601 text in UTC, to the millisecond."""
+    return now().isoformat(timespec="milliseconds")
+
+
 def seconds_since(moment: float) -> float:
     """Return how many seconds ago something happened, by the machine's own clock, which also dated it."""
     return datetime.now(UTC).timestamp() - moment

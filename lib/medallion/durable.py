@@ -1,4 +1,4 @@
-"""Folders that are still there after a power cut: a file is safe only once the folder that names it is on the disk."""
+"""Files that are still there after a power cut: one is safe only once the folder that names it is on the disk, too."""
 
 import os
 from pathlib import Path
@@ -10,12 +10,12 @@ def make_folder(folder: Path) -> None:
     missing = missing[: next(place for place, one in enumerate(missing) if one.exists())]
     for one in reversed(missing):
         one.mkdir(exist_ok=True)
-        sync_folder(one.parent)
+        sync(one.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Bring what a folder names to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Bring a file's content, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

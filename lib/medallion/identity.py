@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from medallion.conf import Source
 
 REUSED = "idempotency key reused with other bytes"
-_NO_OBJECT = "not a JSON object"
+NO_OBJECT = "not a JSON object"
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]|\['([^']+)'\]")
 _AT_ONCE = 10_000  # payloads that are Python's own at a time
 
@@ -118,8 +118,8 @@ def _from_json(
     problems: list[str | None] = []
     found: tuple[list[str | None], list[str | None]] = ([], [])
     for payload, problem in zip(payloads, part["problem"].to_pylist(), strict=True):
-        content = _object(payload) if problem is None else None
-        problems.append(problem if content is not None or problem is not None else _NO_OBJECT)
+        content = json_object(payload.encode()) if problem is None else None
+        problems.append(problem if content is not None or problem is not None else NO_OBJECT)
         for keys, paths in zip(found, steps, strict=True):
             keys.append(None if content is None else _key_of(content, paths))
     return problems, *found
@@ -132,12 +132,10 @@ def _key_of(content: Mapping[str, Any], paths: Sequence[Sequence[str | int]]) ->
     return json.dumps([_text_at(content, path) for path in paths], ensure_ascii=False)
 
 
-def _object(payload: str) -> Mapping[str, Any] | None:
+def json_object(payload: bytes) -> Mapping[str, Any] | None:
     """Return a JSON object; None for any other text, also one with a name twice in an object: which would count?"""
     try:
-        found = jiter.from_json(
-            payload.encode(), allow_inf_nan=False, catch_duplicate_keys=True, float_mode="lossless-float"
-        )
+        found = jiter.from_json(payload, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="lossless-float")
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

@@ -15,7 +15,7 @@ from typing import Any
 
 from medallion import clock
 from medallion.conf import Conf
-from medallion.durable import make_folder, sync_folder
+from medallion.durable import make_folder, sync
 from medallion.errors import LandingError
 
 
@@ -66,8 +66,8 @@ class Landing:
         inside = self.folder / "files" / delivery
         make_folder(inside)
         landed = [self._write(inside, name, content) for name, content in files]
-        sync_folder(inside)
-        sync_folder(inside.parent)
+        sync(inside)
+        sync(inside.parent)
         digest = sha256("".join(file.sha256 for file in landed).encode()).hexdigest()
         received_at = clock.now().isoformat()
         return self._publish(delivery, Manifest(0, self.source, received_at, digest, tuple(landed), cursor))
@@ -137,7 +137,7 @@ class Landing:
             except FileExistsError:
                 continue
             draft.unlink()
-            sync_folder(folder)
+            sync(folder)
             return manifest
 
     def _manifest_path(self, number: int) -> Path:

@@ -4,9 +4,9 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
+from medallion.identity import steps_of
 from medallion.records import Record
 
-_STEP = re.compile(r"\.([A-Za-z_]\w*)|\['([^']+)'\]")
 _BLANKS = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
 
@@ -16,9 +16,8 @@ def elements(text: str, path: str) -> Iterator[Record]:
 
     A document that is no JSON, or has no list there, is one record with that as its problem.
     """
-    names = [name or quoted for name, quoted in _STEP.findall(path)]
     try:
-        spans = list(_spans(text, _found(text, names)))
+        spans = list(_spans(text, _found(text, steps_of(path))))
     except (ValueError, RecursionError):
         yield Record(text, 1, problem=f"no list of records at {path}")
         return
@@ -26,20 +25,24 @@ def elements(text: str, path: str) -> Iterator[Record]:
         yield Record(text[start:end], position)
 
 
-def _found(text: str, names: Sequence[str]) -> int:
-    """Return where the value behind names begins, from the outermost object inwards; raises ValueError."""
+def _found(text: str, steps: Sequence[str | int]) -> int:
+    """Return where the value behind steps begins, from the outermost object inwards; raises ValueError."""
     _DECODER.decode(text)  # all of it must be JSON: half an answer must not pass for a whole one
     place = _skip(text, 0)
-    for name in names:
-        place = dict(_members(text, place))[name] if name in dict(_members(text, place)) else _absent(name)
+    for step in steps:
+        inside = dict(_members(text, place) if isinstance(step, str) else _numbered(text, place))
+        if step not in inside:
+            raise ValueError(step)
+        place = inside[step]
     return place
 
 
-def _absent(name: str) -> int:
-    raise ValueError(name)
+def _numbered(text: str, place: int) -> Iterator[tuple[str | int, int]]:
+    """Yield numbers and places of a list's elements."""
+    yield from ((number, start) for number, (start, _) in enumerate(_spans(text, place)))
 
 
-def _members(text: str, place: int) -> Iterator[tuple[str, int]]:
+def _members(text: str, place: int) -> Iterator[tuple[str | int, int]]:
     """Yield names and places of an object's values."""
     if text[place] != "{":
         raise ValueError("no object")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from medallion.conf import Conf
 from medallion.errors import EXAMPLES, DeclarationError
+from medallion.identity import NO_OBJECT, json_object
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -87,8 +88,8 @@ def problems(body: bytes, contract: Contract | None) -> list[str]:
         return ["not utf-8"]
     if not text.strip():
         return ["empty"]
-    if not _is_object(body):
-        return ["not a JSON object"]
+    if json_object(body) is None:
+        return [NO_OBJECT]
     return contract.misses(body) if contract is not None else []
 
 
@@ -123,17 +124,6 @@ def _records(conf: Conf, where: str) -> Any:
     except (SyntaxError, ImportError) as error:
         raise DeclarationError(f"{where}: cannot be imported: {error}") from error
     return getattr(module, "RECORDS", None)
-
-
-def _is_object(body: bytes) -> bool:
-    """Tell whether bronze will find a JSON object, with each name once in an object."""
-    import jiter
-
-    try:
-        found = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="lossless-float")
-    except ValueError:
-        return False
-    return isinstance(found, dict)
 
 
 def _names(schema: Any) -> Iterator[str]:

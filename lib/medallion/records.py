@@ -73,12 +73,10 @@ class Batch:
 
     def unknown_columns(self) -> list[str]:
         """Return the names of columns that conf does not name, sorted."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         maps = pc.drop_null(self.table["rescued"])
-        names = {name for chunk in maps.chunks for name in pc.unique(chunk.keys).to_pylist()}
-        return sorted(names) if isinstance(maps, pa.ChunkedArray) else []
+        return sorted({name for chunk in maps.chunks for name in pc.unique(chunk.keys).to_pylist()})
 
 
 def read(landing: Landing, source: Source, manifests: Sequence[Manifest]) -> Batch:

@@ -259,7 +259,7 @@ def test_a_port_that_is_taken_is_told(filled: Yard, capsys: pytest.CaptureFixtur
         assert cli.main(["pages", f"cache.port={port}"]) == 1
 
     told = capsys.readouterr().err
-    assert (
-        told
-        == f"cache.port: 127.0.0.1:{port} cannot be listened on: Address already in use; wanted a free port, or 0\n"
+    assert told == (
+        f"cache: cannot listen on 127.0.0.1, port {port}: Address already in use; wanted an address of this machine "
+        "and a free port: cache.host, cache.port (0: any free one)\n"
     )

@@ -15,16 +15,7 @@ from medallion.errors import IntakeError
 from medallion.intake import Asked, files, read_up_to
 from medallion.intake_conf import FilesIntake
 from medallion.landing import Landing
-
-
-class _Conf:
-    name = "trial"
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def root(self, layer: str) -> str:
-        return str(self._root / layer)
+from tests.lib.bare_landing import bare_landing
 
 
 class Folder:
@@ -33,7 +24,7 @@ class Folder:
     def __init__(self, tmp_path: Path, delivers: str = "events", extract: str = "delivery", **intake: Any) -> None:
         self.path = tmp_path / "in"
         self.path.mkdir()
-        self.landing = Landing(_Conf(tmp_path), "source")  # type: ignore[arg-type]  # all that landing asks of it
+        self.landing = bare_landing(tmp_path, "source")
         told = {"kind": "files", "settle_seconds": 0, **intake}
         facts = {"format": "csv", "delivers": delivers, "extract": extract, "system": "s", "intake": told}
         self.source = Source.model_validate(facts)

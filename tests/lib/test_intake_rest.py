@@ -15,7 +15,7 @@ from medallion.conf import Connection, SecretRef, Source
 from medallion.errors import IntakeError
 from medallion.intake import Asked, http, read_up_to, rest
 from medallion.intake_conf import RestIntake
-from medallion.landing import Landing
+from tests.lib.bare_landing import bare_landing
 
 Answer = tuple[int, Mapping[str, str], bytes]
 
@@ -73,23 +73,13 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return found
 
 
-class _Conf:
-    name = "trial"
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def root(self, layer: str) -> str:
-        return str(self._root / layer)
-
-
 def _take(service: Service, tmp_path: Path, token: SecretRef | None = None, **intake: Any) -> list[list[Any]]:
     """Take in what is new, and return the JSON of each page of each delivery."""
     told = {"kind": "rest", "resource": "users", **intake}
     source = Source.model_validate(
         {"format": "json", "delivers": "events", "system": "s", "records": told.get("records", "$"), "intake": told}
     )
-    landing = Landing(_Conf(tmp_path), "users")  # type: ignore[arg-type]  # all that landing asks of it
+    landing = bare_landing(tmp_path, "users")
     connection = Connection(url=service.url, token=token)
     cursor = read_up_to(landing, None, 0)
     assert isinstance(source.intake, RestIntake)

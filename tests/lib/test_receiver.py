@@ -24,7 +24,7 @@ from starlette.testclient import TestClient
 from medallion import receiver, receiver_checks, receiver_counts, receiver_request, webhook
 from medallion.conf import Conf
 from medallion.errors import ConfError, DeclarationError, LockedError, SetupError
-from medallion.identity import _NO_OBJECT, _object
+from medallion.identity import NO_OBJECT, json_object
 from medallion.inbox import Inbox, gather
 from medallion.inbox_writer import Writer
 from medallion.landing import Landing
@@ -114,11 +114,19 @@ class Till:
         landing = Landing(self.conf, source)
         gather(landing)
         return [
-            (record.event_key, record.payload, record.problem or (None if _object(record.payload) else _NO_OBJECT))
+            (
+                record.event_key,
+                record.payload,
+                record.problem or _no_object(record.payload),
+            )
             for manifest in landing.after(0)
             for file, content in landing.contents(manifest)
             for record in records(content, file.name, self.conf.source(source))
         ]
+
+
+def _no_object(payload: str) -> str | None:
+    return NO_OBJECT if json_object(payload.encode()) is None else None
 
 
 @contextmanager

@@ -21,10 +21,9 @@ from typing import Any
 import pytest
 
 from benchmarks import receiver_load
-from medallion import receiver_server
+from medallion import listening, receiver_server
 from medallion.conf import Conf
 from medallion.inbox import gather
-from medallion.intake_conf import Receiver
 from medallion.landing import Landing
 
 pytestmark = pytest.mark.slow
@@ -231,7 +230,7 @@ def test_told_to_end_it_answers_who_is_there_and_takes_no_more(conf: Conf, numbe
 
 
 def test_answers_do_not_wait_to_be_confirmed() -> None:
-    with receiver_server._listening(Receiver(port=0)) as listener:
+    with listening.listen("receiver", "127.0.0.1", 0) as listener:
         assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 

@@ -16,20 +16,10 @@ import pytest
 
 from medallion import identity
 from medallion.conf import Source
-from medallion.landing import Landing
 from medallion.records import read
+from tests.lib.bare_landing import bare_landing
 
 ENVELOPES = "0001.envelopes.jsonl"
-
-
-class _Conf:
-    name = "trial"
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def root(self, layer: str) -> str:
-        return str(self._root / layer)
 
 
 def _source(**told: Any) -> Source:
@@ -38,7 +28,7 @@ def _source(**told: Any) -> Source:
 
 def _read(tmp_path: Path, source: Source, *files: tuple[str, bytes]) -> pa.Table:
     """Return the records of one delivery, judged and identified as bronze does it."""
-    landing = Landing(_Conf(tmp_path), "source")  # type: ignore[arg-type]  # all that landing asks of it
+    landing = bare_landing(tmp_path, "source")
     batch = read(landing, source, [landing.deliver(files)])
     return identity.identified(batch.table, source)
 
@@ -98,6 +88,8 @@ BAD_INPUTS: list[tuple[Source, str, bytes, list[str | None]]] = [
     (JSON, "no.zip", b"PK nonsense", ["cannot be unpacked"]),
     (LIST, "page.json", b'{"n": 2, "data": [{"a": 1}, null, 3]}', [None, NOT_JSON, NOT_JSON]),
     (LIST, "empty_list.json", b'{"data": []}', []),
+    (_source(records="$.data[1]['in']"), "deep_list.json", b'{"data": [0, {"in": [{"a": 1}, {}]}]}', [None, None]),
+    (_source(records="$.data[2]"), "short_list.json", b'{"data": [0, []]}', ["no list of records at $.data[2]"]),
     (LIST, "no_list.json", b'{"data": {"a": 1}}', ["no list of records at $.data"]),
     (LIST, "other_shape.json", b'{"items": []}', ["no list of records at $.data"]),
     (LIST, "half_page.json", b'{"data": [{"a": 1}, {"a"', ["no list of records at $.data"]),
@@ -160,7 +152,7 @@ def test_columns_are_called_as_conf_says_and_unknown_ones_are_kept_apart(tmp_pat
 
 
 def test_all_unknown_columns_are_told(tmp_path: Path) -> None:
-    landing = Landing(_Conf(tmp_path), "source")  # type: ignore[arg-type]
+    landing = bare_landing(tmp_path, "source")
     manifest = landing.deliver(
         [("a.csv", b"id,Lat\n1,2\n"), ("b.csv", b'id,Long,Lat\n1,"2",3\n'), ("c.csv", b"id\n1\n")]
     )

@@ -8,13 +8,13 @@ transaction that ended late, or a row that came back, is found with the comparis
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from medallion.errors import ConfError, IntakeError
+from medallion.errors import IntakeError
 from medallion.intake import Asked, Taken
+from medallion.intake.postgres import Read, connected, copied, look, table_of, told
 from medallion.intake_conf import DatabaseIntake
 from medallion.output import counted
 
@@ -36,17 +36,6 @@ class _Known:
     is_gone: bool
 
 
-@dataclass(frozen=True)
-class _Read:
-    """The table in one snapshot: its columns with their types, its pages and the newest change in it."""
-
-    columns: Mapping[str, str]
-    pages: int
-    newest: str | None
-    seen_at: str
-    snapshot: str
-
-
 def take(asked: Asked, intake: DatabaseIntake) -> Taken:
     """Publish rows that are new or changed, and marks of those that are gone, as one delivery; none for no change.
 
@@ -56,8 +45,8 @@ def take(asked: Asked, intake: DatabaseIntake) -> Taken:
 
     known = _known(asked)
     try:
-        with _connected(asked) as connection:
-            read = _look(asked, intake, connection)
+        with connected(asked) as connection:
+            read = look(asked, intake, connection)
             news = _News(asked, intake, read, known)
             files = news.files(connection)
             first = next(files, None)
@@ -66,13 +55,13 @@ def take(asked: Asked, intake: DatabaseIntake) -> Taken:
             cursor = {"changed": read.newest}
             return Taken([asked.landing.deliver(_chained(first, files), cursor)])
     except psycopg.Error as error:
-        raise IntakeError(f"{asked.name}: {_told(error)}") from None
+        raise IntakeError(f"{asked.name}: {told(error)}") from None
 
 
 class _News:
     """What the database has that bronze has not."""
 
-    def __init__(self, asked: Asked, intake: DatabaseIntake, read: _Read, known: Mapping[str, _Known]) -> None:
+    def __init__(self, asked: Asked, intake: DatabaseIntake, read: Read, known: Mapping[str, _Known]) -> None:
         self._asked, self._intake, self._read, self._known = asked, intake, read, known
         self._rows = 0
 
@@ -130,14 +119,14 @@ class _News:
         early = sql.SQL(" - interval {}").format(sql.Literal(f"{minutes} minutes")) if is_time else sql.SQL("")
         type_ = sql.SQL(self._read.columns[self._intake.changed])  # the catalogue's own text
         where = sql.SQL("{} >= {}::{}{}").format(column, sql.Literal(str(since)), type_, early)
-        yield from _copied(connection, self._select(where))
+        yield from copied(connection, self._select(where))
 
     def _all(self, connection: "psycopg.Connection") -> Iterator[tuple[str, str]]:
         from psycopg import sql
 
         parts = min(self._intake.partitions, max(1, self._read.pages // 100))
         if parts == 1:
-            yield from _copied(connection, self._select(sql.SQL("true")))
+            yield from copied(connection, self._select(sql.SQL("true")))
             return
         step = -(-(self._read.pages + 1) // parts)
         ranges = [
@@ -155,21 +144,21 @@ class _News:
         """Read a part of the table in a transaction that sees what the first one sees."""
         from psycopg import sql
 
-        with _connected(self._asked) as connection:
+        with connected(self._asked) as connection:
             connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self._read.snapshot)))
-            return list(_copied(connection, self._select(where)))
+            return list(copied(connection, self._select(where)))
 
     def _by_key(self, connection: "psycopg.Connection", keys: list[str]) -> Iterator[tuple[str, str]]:
         from psycopg import sql
 
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             some = sql.SQL(", ").join(sql.Literal(key) for key in keys[start : start + _KEYS_AT_ONCE])
-            yield from _copied(connection, self._select(sql.SQL("{} IN ({})").format(self._key(), some)))
+            yield from copied(connection, self._select(sql.SQL("{} IN ({})").format(self._key(), some)))
 
     def _keys(self, connection: "psycopg.Connection") -> Iterator[str]:
         from psycopg import sql
 
-        query = sql.SQL("SELECT {} FROM {} AS t").format(self._key(), _table(self._intake))
+        query = sql.SQL("SELECT {} FROM {} AS t").format(self._key(), table_of(self._intake))
         with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as copy:
             copy.set_types(["text"])
             yield from (key for (key,) in copy.rows())
@@ -186,7 +175,7 @@ class _News:
         ]
         return sql.SQL(
             "SELECT _keyed._key, row_to_json(_row)::text FROM {} AS t, LATERAL (SELECT {}) AS _row, "
-        ).format(_table(self._intake), sql.SQL(", ").join(columns)) + sql.SQL(
+        ).format(table_of(self._intake), sql.SQL(", ").join(columns)) + sql.SQL(
             "LATERAL (SELECT {} AS _key) AS _keyed WHERE {}"
         ).format(self._key(), where)
 
@@ -205,59 +194,6 @@ class _News:
         values = [key] if len(self._intake.key) == 1 else json.loads(key)
         told = {**dict(zip(self._intake.key, values, strict=True)), "_seen_at": self._read.seen_at}
         return GONE + json.dumps(told, ensure_ascii=False, separators=(",", ":")).removeprefix("{")
-
-
-@contextmanager
-def _connected(asked: Asked) -> Iterator["psycopg.Connection"]:
-    """Yield a connection in a transaction that only reads, and sees one moment; raises ConfError without an address."""
-    import psycopg
-
-    if not (asked.connection.url or "").startswith(("postgresql://", "postgres://")):
-        raise ConfError(f"connections.{asked.name}.url: wanted postgresql://host:port/database")
-    password = asked.connection.password
-    with psycopg.connect(
-        str(asked.connection.url),
-        user=asked.connection.user,
-        password=password.reveal() if password else None,
-        connect_timeout=10,
-        application_name="medallion",
-        options="-c TimeZone=UTC -c extra_float_digits=1 -c statement_timeout=0",
-    ) as connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
-        yield connection
-
-
-def _look(asked: Asked, intake: DatabaseIntake, connection: "psycopg.Connection") -> _Read:
-    """Look at the table and keep what is seen for all parts; raises IntakeError where it is not as conf has it."""
-    from psycopg import sql
-
-    found = connection.execute(
-        "SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a "
-        "WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
-        [intake.table],
-    ).fetchall()
-    columns: dict[str, str] = dict(found)
-    if not columns:
-        raise IntakeError(
-            f"{asked.name}: found no table {intake.table}; wanted one that {asked.connection.user} may read"
-        )
-    lacking = [name for name in (*intake.key, *([intake.changed] if intake.changed else [])) if name not in columns]
-    if lacking:
-        raise IntakeError(f"{asked.name}: {intake.table}: found no column {', '.join(lacking)}; see its intake in conf")
-    newest: sql.Composable = sql.SQL("NULL")
-    if intake.changed:
-        newest = sql.SQL("(SELECT to_json(max({}))#>>'{{}}' FROM {})").format(
-            sql.Identifier(intake.changed), _table(intake)
-        )
-    pages = "(SELECT CASE relkind WHEN 'r' THEN relpages ELSE 0 END FROM pg_class WHERE oid = to_regclass({}))"
-    row = connection.execute(
-        sql.SQL("SELECT {}, to_json(now())#>>'{{}}', pg_export_snapshot(), " + pages).format(
-            newest, sql.Literal(intake.table)
-        )
-    ).fetchone()
-    assert row is not None  # such a SELECT has one row
-    return _Read(columns, max(0, row[3]), row[0], row[1], row[2])
 
 
 def _known(asked: Asked) -> dict[str, _Known]:
@@ -283,28 +219,6 @@ def _known(asked: Asked) -> dict[str, _Known]:
     return {key: _Known(payload_hash, is_gone) for key, payload_hash, is_gone in zip(*columns, strict=True)}
 
 
-def _copied(connection: "psycopg.Connection", query: "Composed") -> Iterator[tuple[str, str]]:
-    """Yield keys and rows of a query; line ends, which a `json` column may hold between its parts, become blanks."""
-    from psycopg import sql
-
-    with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as copy:
-        copy.set_types(["text", "text"])
-        for key, payload in copy.rows():
-            yield key, payload.replace("\n", " ").replace("\r", " ")
-
-
-def _table(intake: DatabaseIntake) -> Any:
-    from psycopg import sql
-
-    return sql.Identifier(*intake.table.split("."))
-
-
 def _chained(first: tuple[str, bytes], others: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
     yield first
     yield from others
-
-
-def _told(error: "psycopg.Error") -> str:
-    """Return what PostgreSQL says, in a line; it repeats no password."""
-    lines = str(error).strip().splitlines()
-    return f"PostgreSQL says: {lines[0] if lines else type(error).__name__}"

@@ -61,14 +61,15 @@ class _Reading:
         asked: set[tuple[str | None, frozenset[tuple[str, str]]]] = set()
         for number in range(1, _MOST_PAGES + 1):
             answer = fetched(http, self.asked, str(url), parameters)
-            found = self._found(answer)
+            content = self._content(answer)
+            found = self._found(content)
             if found:
                 held.append(answer.content)
                 seen += len(found)
                 self._digest.update(answer.content)
                 self._note(found)
                 self.asked.say(f"{self.asked.name}: page {number}, {counted(seen, 'records')}")
-            following = self._next(answer, found, number, parameters)
+            following = self._next(answer, content, len(found), number, parameters)
             if following is None:
                 break
             asked.add((url, frozenset(parameters.items())))
@@ -82,12 +83,14 @@ class _Reading:
             self.cursor["latest"] = digest
             yield from held
 
-    def _found(self, answer: "httpx.Response") -> list[Any]:
-        """Return the records of an answer; raises IntakeError where it has no list of them."""
+    def _content(self, answer: "httpx.Response") -> Any:
         try:
-            content = jiter.from_json(answer.content, allow_inf_nan=False, float_mode="lossless-float")
+            return jiter.from_json(answer.content, allow_inf_nan=False, float_mode="lossless-float")
         except ValueError as error:
             raise IntakeError(f"{self.asked.name}: found an answer that is no JSON ({error})") from None
+
+    def _found(self, content: Any) -> list[Any]:
+        """Return the records of an answer; raises IntakeError where it has no list of them."""
         found = value_at(content, self._records)
         if isinstance(found, dict) and self.intake.records is None and self.intake.paging is None:
             return [found]
@@ -121,7 +124,7 @@ class _Reading:
         return str(address)
 
     def _next(
-        self, answer: "httpx.Response", found: list[Any], number: int, parameters: Mapping[str, str]
+        self, answer: "httpx.Response", content: Any, found: int, number: int, parameters: Mapping[str, str]
     ) -> tuple[str, Mapping[str, str]] | None:
         paging = self.intake.paging
         if paging is None:
@@ -131,14 +134,13 @@ class _Reading:
             link = answer.links.get("next", {}).get("url")
             return (self._same_service(answer, link), {}) if link else None
         if paging.by == "cursor":
-            content = jiter.from_json(answer.content)
             cursor = value_at(content, steps_of(str(paging.next)))
             return (
                 (url, {**parameters, str(paging.parameter): str(cursor)}) if cursor not in (None, "", False) else None
             )
-        if not found or (paging.size_parameter and len(found) < paging.size):
+        if not found or (paging.size_parameter and found < paging.size):
             return None
-        step = paging.first + number if paging.by == "page" else int(parameters[str(paging.parameter)]) + len(found)
+        step = paging.first + number if paging.by == "page" else int(parameters[str(paging.parameter)]) + found
         return url, {**parameters, str(paging.parameter): str(step)}
 
 
