@@ -121,7 +121,7 @@ def _file(table: Table, users: int, seconds: float, pause: float) -> Measured:
 def search_file(folder: Path, seconds: float, pause: float, users: int) -> list[tuple[float, float]]:
     """Return the seconds that each search took, and of the processor; ``users`` threads of this process search."""
     from medallion.cache import Place
-    from medallion.cache_search import Reader, Wanted
+    from medallion.cache.search import Reader, Wanted
 
     reader, times = Reader(Place(folder / "data" / "cache", NAME)), list[tuple[float, float]]()
 

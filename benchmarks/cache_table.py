@@ -15,7 +15,8 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from jobs.dailylogs.sample import COLUMNS, changes, rows
-from medallion import cache_sync, conf
+from medallion import conf
+from medallion.cache import sync as cache_sync
 from medallion.lake import Account, Lake
 
 NAME, SHORT = "bench.silver.logs", "bench/silver.logs"

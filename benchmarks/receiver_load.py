@@ -30,10 +30,10 @@ from statistics import quantiles
 
 from benchmarks.receiver_senders import PATH, Ledger, Load, Sender, body_of
 from medallion import conf as conf_door
-from medallion.inbox import gather
+from medallion.conf.secret import SecretRef
 from medallion.landing import Landing
-from medallion.secretref import SecretRef
-from medallion.webhook import key_of
+from medallion.receiver.inbox import gather
+from medallion.receiver.webhook import key_of
 
 PIPELINE, SOURCE = PATH.split("/")[2:]
 _START_SECONDS = 60.0

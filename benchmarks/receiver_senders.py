@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medallion.webhook import signature
+from medallion.receiver.webhook import signature
 
 PATH = "/v1/load/events"
 _PAUSE_SECONDS = 0.05  # before a post is tried again

@@ -21,11 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medallion import conf as conf_door
-from medallion import identity, intake
+from medallion import intake
 from medallion.conf import Conf
-from medallion.inbox import Inbox, Payload
 from medallion.landing import Landing
-from medallion.records import read
+from medallion.receiver.inbox import Inbox, Payload
+from medallion.records import identity, read
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 

@@ -23,7 +23,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.logs import quieten, tell_in_lines
 from flows.notify import notify
-from medallion import cache_sync, clock, conf, graph, lock, ops, report, run
+from medallion import clock, conf, graph, lock, ops, report, run
+from medallion.cache import sync as cache_sync
 from medallion.errors import ConfError, LakehouseError, QualityError
 from medallion.run import Listener, Report
 from medallion.session import Sessions

@@ -15,11 +15,12 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from medallion import conf as conf_door
-from medallion import gate, run, warm_start
+from medallion import gate, run
 from medallion.conf import Conf
 from medallion.landing import Landing, Manifest
 from medallion.run import Report
 from medallion.session import Sessions
+from medallion.warm import start as warm_start
 
 PROJECT = Path(__file__).resolve().parents[1]
 LAYERS = ("landing", "bronze", "silver", "gold", "ops")

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,18 @@ def test_imports_go_from_flows_to_jobs_to_the_engine() -> None:
     assert _importers("tests", ENGINE, "jobs", "flows") == set()
 
 
+def test_no_modules_of_the_engine_import_each_other_in_a_circle() -> None:
+    paths = {".".join(Path(place).with_suffix("").parts[1:]): tree for place, tree in _modules(ENGINE)}
+    trees = {name.removesuffix(".__init__"): tree for name, tree in paths.items()}
+    graph = {
+        name: {found for one in _imports(tree) if (found := one if one in trees else one.rpartition(".")[0]) in trees}
+        for name, tree in trees.items()
+    }
+
+    assert graph["medallion.silver"] >= {"medallion.gate", "medallion.commits"}
+    TopologicalSorter({name: found - {name} for name, found in graph.items()}).prepare()  # raises CycleError
+
+
 def test_no_job_imports_the_module_of_a_table() -> None:
     tables = {
         ".".join(Path(place).with_suffix("").parts)
@@ -126,7 +139,7 @@ def test_tables_are_committed_behind_one_door() -> None:
 
 
 def test_the_environment_is_read_behind_the_doors_of_conf_clock_and_secrets() -> None:
-    doors = {f"{ENGINE}/{name}.py" for name in ("clock", "conf", "secretref", "session")}
+    doors = {f"{ENGINE}/{name}.py" for name in ("clock", "conf/__init__", "conf/secret", "session")}
 
     assert _users(_names("os.environ", "os.getenv", "environ"), ENGINE, "jobs") == doors
 

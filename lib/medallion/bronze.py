@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medallion import commits, gate, intake
+from medallion.check import Check
 from medallion.conf import Source
 from medallion.errors import CommitError, HistoryError, some
 from medallion.lake import NO_VERSION, Account, Lake, Mark, State
 from medallion.landing import Landing, Manifest, batches
 from medallion.records import Batch, read
 from medallion.session import from_arrow, is_remote
-from medallion.step import Check, Outcome, Step
+from medallion.step import Outcome, Step
 from medallion.tables import Bronze
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _cursor(state: State | None) -> Mapping[str, Any] | None:
 
 def _new(step: Step, source: Source, batch: Batch) -> tuple["pa.Table", int]:
     """Return the batch's records that bronze does not have yet, with identity, key and problem; and how many it has."""
-    from medallion import identity
+    from medallion.records import identity
 
     records = identity.identified(batch.table, source)
     known = _known(step, records) if source.delivers == "events" else []

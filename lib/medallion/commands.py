@@ -84,8 +84,8 @@ def up(
     json: Json = False,
 ) -> int:
     """Start a Spark server that runs, flows and notebooks of this lake find and use, until it is idle for long."""
-    from medallion import warm_start
     from medallion.views import warm as view
+    from medallion.warm import start as warm_start
 
     conf = _any_pipeline(overrides)
     if foreground:
@@ -100,8 +100,8 @@ def up(
 @_command(_SPARK, 2, "down")
 def down(*overrides: Overrides, json: Json = False) -> int:
     """End the Spark server that `medallion up` started."""
-    from medallion import warm_start
     from medallion.views import warm as view
+    from medallion.warm import start as warm_start
 
     with view.Telling() as say:
         found = view.Ended.of(warm_start.end(_any_pipeline(overrides), say))
@@ -240,7 +240,7 @@ def serve(
     json: Json = False,
 ) -> int:
     """Take in what webhooks post, until SIGTERM or ^C."""
-    from medallion import receiver_server
+    from medallion.receiver import server as receiver_server
 
     _sorted_out(overrides, most=0)
     project = find_project()
@@ -258,8 +258,8 @@ def sync(
     json: Json = False,
 ) -> int:
     """Refresh what the cached tables need, and bring their local caches in line with them."""
-    from medallion import cache_sync
-    from medallion.cache_progress import Saying
+    from medallion.cache import sync as cache_sync
+    from medallion.cache.progress import Saying
 
     with Saying() as say:
         found = cache_sync.sync(load(pipeline, overrides), table=table, first_run=not no_run, say=say)
@@ -270,7 +270,7 @@ def sync(
 @_command(_CACHE, 2, "pages")
 def pages(*overrides: Overrides, json: Json = False) -> int:
     """Serve the pages of the cached tables, their status and a search, until SIGTERM or ^C."""
-    from medallion import cache_serve
+    from medallion.cache import serve as cache_serve
 
     _sorted_out(overrides, most=0)
     return cache_serve.serve(find_project(), overrides, json=json)

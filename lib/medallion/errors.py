@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from medallion.step import Check
+    from medallion.check import Check
 
 EXAMPLES = 5
 

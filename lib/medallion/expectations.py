@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from medallion.check import Check
 from medallion.conf import Expectation
-from medallion.step import Check
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

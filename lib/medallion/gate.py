@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from medallion import commits
+from medallion.check import Check
 from medallion.conf import Expectation
 from medallion.errors import QualityError
 from medallion.expectations import check_table, table_rules
@@ -12,7 +13,7 @@ from medallion.graph import check_sql, named_in
 from medallion.lake import NO_VERSION, Account, State
 from medallion.session import from_arrow
 from medallion.small import read_small
-from medallion.step import Check, Step
+from medallion.step import Step
 from medallion.tables import INTERVAL, Silver, Table, layer_of, newest, seen, sql_name
 
 if TYPE_CHECKING:

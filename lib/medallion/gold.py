@@ -7,11 +7,12 @@ that does not is kept for whoever wants to look, while readers stay at the last 
 from typing import TYPE_CHECKING
 
 from medallion import commits, gate
+from medallion.check import Check
 from medallion.curate import check_columns
 from medallion.errors import QualityError
 from medallion.expectations import found, judge, misses, row_rules
 from medallion.planner import Plan, plan
-from medallion.step import Check, Outcome, Step
+from medallion.step import Outcome, Step
 from medallion.tables import Aggregate, Gold
 
 if TYPE_CHECKING:

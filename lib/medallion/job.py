@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medallion import archive, conf, graph, ops, output, run
+from medallion.conf.platform import LAYERS
 from medallion.errors import ConfError, LakehouseError
-from medallion.platform_conf import LAYERS
 from medallion.session import Sessions
 from medallion.step import Run
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from medallion.check import Check
 from medallion.conf import Expectation
 from medallion.errors import CommitError
 from medallion.expectations import judge
-from medallion.step import Check
 from medallion.tables import Silver
 
 if TYPE_CHECKING:

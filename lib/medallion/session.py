@@ -11,15 +11,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from medallion import java, master, warm_join
+from medallion import java, master
 from medallion.conf import Conf
 from medallion.errors import SetupError
+from medallion.warm import join as warm_join
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-    from medallion.warm_connect import Connected
+    from medallion.warm.connect import Connected
 
 _SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",

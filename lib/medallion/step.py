@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from medallion.check import Check
 from medallion.conf import Conf
 from medallion.lake import Lake
 
@@ -54,19 +55,6 @@ class Step:
     def parameters(self) -> dict[str, Any]:
         """Return what the table's functions take by keyword."""
         return parameters(self.run, self.table)
-
-
-@dataclass(frozen=True)
-class Check:
-    """An expectation's result on one version of a table; ``stops`` if it keeps the table from advancing."""
-
-    label: str
-    severity: str
-    failed: int
-    total: int
-    passed: bool
-    example: str | None = None
-    stops: bool = False
 
 
 @dataclass

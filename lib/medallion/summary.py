@@ -3,9 +3,10 @@
 from dataclasses import asdict
 from typing import Any
 
+from medallion.check import Check
 from medallion.output import counted
 from medallion.run import Report
-from medallion.step import Check, Outcome
+from medallion.step import Outcome
 
 _SHOWN = ("read", "written", "stored", "quarantined")  # terms that have a column of their own
 

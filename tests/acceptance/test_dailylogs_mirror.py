@@ -17,8 +17,8 @@ from dailylogs_database import TABLE
 from pyspark.sql import functions as F
 
 from jobs.dailylogs.sample import COLUMNS
-from medallion import cache_sync
 from medallion import conf as conf_door
+from medallion.cache import sync as cache_sync
 from tests.acceptance.accounting import require_balanced, require_passed
 from tests.conftest import LAYERS, PROJECT, Lakehouse
 

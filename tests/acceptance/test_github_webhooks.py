@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from medallion import conf as conf_door
 from medallion import quarantine
 from medallion.clock import NOW
-from medallion.receiver import app_of
-from medallion.webhook import signature
+from medallion.receiver.app import app_of
+from medallion.receiver.webhook import signature
 from tests.acceptance.accounting import require_balanced, require_passed
 from tests.conftest import LAYERS, PROJECT, Lakehouse
 

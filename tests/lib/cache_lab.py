@@ -13,9 +13,11 @@ from typing import Any
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
-from medallion import cache, cache_build, cache_sync, query
+from medallion import cache, query
 from medallion import conf as conf_door
-from medallion.cache_values import shown
+from medallion.cache import build
+from medallion.cache import sync as cache_sync
+from medallion.cache.values import shown
 from medallion.conf import Conf
 from medallion.lake import Account, Lake
 
@@ -223,7 +225,7 @@ def sound(yard: Yard) -> None:
     """Check the file, its words, the order of its places and the counts of its values against its rows."""
     with closing(cache.connect(yard.place.link)) as connection:
         made = cache.state(connection).definition
-        cache_build.check(connection, made)
+        build.check(connection, made)
         order = connection.execute(f"SELECT {made.order_by} FROM rows ORDER BY _place").fetchall()
         counts: Counter[tuple[str, object]] = Counter()
         for name in made.filters:

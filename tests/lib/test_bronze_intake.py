@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from medallion import bronze
-from medallion.inbox import Inbox, Payload
 from medallion.lake import Lake
 from medallion.landing import Landing
+from medallion.receiver.inbox import Inbox, Payload
 
 CONF = """
 description: Readings of stations

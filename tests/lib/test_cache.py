@@ -12,9 +12,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from medallion import cache, cache_build, cache_change, cache_source, cache_sync, cli, lock, run
-from medallion.cache_log import Log
-from medallion.cache_source import Source
+from medallion import cache, cli, lock, run
+from medallion.cache import build, change, sync
+from medallion.cache import source as cache_source
+from medallion.cache.log import Log
+from medallion.cache.source import Source
 from medallion.errors import ConfError, LockedError
 from tests.lib.cache_lab import NAME, NOON, PIPELINE, PUBLIC, SCHEMA, SILVER, Yard, forget_modules, log, sound
 
@@ -208,7 +210,7 @@ def test_changes_that_fail_halfway_are_taken_back(filled: Yard, monkeypatch: pyt
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(cache_change, "_recount", full_disk)
+        patched.setattr(change, "_recount", full_disk)
         done = filled.sync()
 
     assert done.error == f"{NAME}: its cache cannot be written: database or disk is full"
@@ -238,7 +240,7 @@ def test_a_build_that_is_not_whole_is_never_seen(
         connection.execute(damage)
 
     with monkeypatch.context() as patched:
-        patched.setattr(cache_build, "count_values", damaged)
+        patched.setattr(build, "count_values", damaged)
         done = filled.sync()
 
     assert message in str(done.error)
@@ -369,7 +371,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(yard: Yard) -> Non
 
 
 def test_what_a_cached_table_waits_for_is_what_a_sync_runs(yard: Yard) -> None:
-    assert cache_sync.needed(run.prepare(yard.conf()), [NAME]) == ["yard.bronze.logs", NAME]
+    assert sync.needed(run.prepare(yard.conf()), [NAME]) == ["yard.bronze.logs", NAME]
 
 
 def test_an_older_good_version_than_the_cached_one_leads_to_a_build(filled: Yard) -> None:

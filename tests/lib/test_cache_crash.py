@@ -11,14 +11,15 @@ from collections.abc import Callable
 import pytest
 
 from medallion import cache, lock
-from medallion.cache_log import Log
-from medallion.cache_search import Reader, Wanted
+from medallion.cache.log import Log
+from medallion.cache.search import Reader, Wanted
 from tests.lib.cache_lab import NAME, Yard, log, sound
 
 # Ends without a word in a phase, as kill -9 would end it.
 KILLED = """
 import os, signal, sys
-from medallion import cache_sync, conf
+from medallion import conf
+from medallion.cache import sync as cache_sync
 def say(table, phase, rows, total):
     if phase == sys.argv[1] and (sys.argv[2] == "start") == (rows < total):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -26,7 +27,8 @@ cache_sync.sync(conf.load("yard"), first_run=False, say=say)
 """
 WAITING = """
 import sys, time
-from medallion import cache_sync, conf
+from medallion import conf
+from medallion.cache import sync as cache_sync
 def say(table, phase, rows, total):
     if phase == "indexing keys":
         print("indexing", flush=True)

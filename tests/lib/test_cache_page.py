@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from medallion import cache_page
-from medallion.cache_log import Entry, Log
+from medallion.cache import page as cache_page
+from medallion.cache.log import Entry, Log
 from tests.lib.cache_lab import NAME, Yard, log
 
 TABLE = "/yard/silver.logs"

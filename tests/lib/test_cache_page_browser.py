@@ -12,7 +12,7 @@ import pytest
 from chromium import provide_chromium
 from setup_steps import SetupError
 
-from medallion.cache_log import Log
+from medallion.cache.log import Log
 from tests.flows.browser import Page, browser
 from tests.lib.cache_lab import NAME, Yard, log
 

@@ -6,16 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from medallion import cache_search
-from medallion.cache import SearchError, StaleCursor
-from medallion.cache_schema import filter_word
-from medallion.cache_search import PAGE, Reader, Wanted
-from medallion.cache_words import words_of
+from medallion.cache import SearchError, StaleCursor, search
+from medallion.cache.schema import filter_word
+from medallion.cache.search import PAGE, Reader, Wanted
+from medallion.cache.words import words_of
 from medallion.errors import LakehouseError
 from tests.lib.cache_lab import NOON, Yard, log
 
 
-def ids(yard: Yard, text: str = "", sort: cache_search.Sort = "newest", **values: str) -> list[int]:
+def ids(yard: Yard, text: str = "", sort: search.Sort = "newest", **values: str) -> list[int]:
     """Return the numbers of the logs that a search finds, over all pages."""
     found: list[int] = []
     after: str | None = ""
@@ -194,8 +193,8 @@ def test_a_table_without_words_to_search_says_so(filled: Yard) -> None:
 
 
 def test_a_search_that_takes_too_long_is_given_up(filled: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache_search, "MOST_SECONDS", -1.0)
-    monkeypatch.setattr(cache_search, "_STEPS", 10)
+    monkeypatch.setattr(search, "MOST_SECONDS", -1.0)
+    monkeypatch.setattr(search, "_STEPS", 10)
 
     with pytest.raises(SearchError, match="took longer than"):
         ids(filled, "slab")

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from medallion import cache, cache_sync, session
-from medallion.cache_log import Log
-from medallion.cache_values import shown
+from medallion import cache, session
+from medallion.cache import sync as cache_sync
+from medallion.cache.log import Log
+from medallion.cache.values import shown
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from medallion.conf_yaml import parse_scalar, parse_yaml, read_yaml
+from medallion.conf.yaml_file import parse_scalar, parse_yaml, read_yaml
 from medallion.errors import ConfError
 
 SECRET = "hunter2-do-not-show"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion.durations import Duration, parse_duration
+from medallion.conf.duration import Duration, parse_duration
 
 
 @pytest.mark.parametrize(

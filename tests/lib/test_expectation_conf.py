@@ -2,11 +2,11 @@
 
 import pytest
 
-from medallion.conf_model import validated
-from medallion.conf_yaml import parse_yaml
+from medallion.conf.expectation import Expectation
+from medallion.conf.model import validated
+from medallion.conf.pipeline import Pipeline
+from medallion.conf.yaml_file import parse_yaml
 from medallion.errors import ConfError
-from medallion.expectation_conf import Expectation
-from medallion.pipeline_conf import Pipeline
 
 
 @pytest.mark.parametrize(

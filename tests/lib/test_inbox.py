@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from medallion import inbox as inbox_module
 from medallion.conf import Conf
 from medallion.errors import LandingError, SetupError
-from medallion.inbox import DELIVERED_AS, FILE, Answer, Inbox, Payload, gather
-from medallion.inbox_writer import BATCHES_WAITING, Writer
 from medallion.landing import Landing
+from medallion.receiver import inbox as inbox_module
+from medallion.receiver.inbox import DELIVERED_AS, FILE, Answer, Inbox, Payload, gather
+from medallion.receiver.inbox_writer import BATCHES_WAITING, Writer
 from medallion.records import records
 
 TILL = """
@@ -340,7 +340,7 @@ def test_a_queue_has_an_end_and_stopping_empties_it(landing: Landing, monkeypatc
 def test_a_disk_that_fails_acknowledges_nothing_and_recovers_by_itself(
     landing: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("medallion.inbox_writer._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("medallion.receiver.inbox_writer._RETRY_SECONDS", 0.05)
     said: list[str] = []
     writer = Writer("till.sales", landing.folder, 10, said.append)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -402,7 +402,7 @@ def test_after_a_failure_what_may_not_be_synced_is_written_again_before_anything
 
 
 def test_a_writer_whose_inbox_was_removed_makes_a_new_one(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medallion.inbox_writer._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("medallion.receiver.inbox_writer._RETRY_SECONDS", 0.05)
     writer = Writer("till.sales", landing.folder, 10, lambda _: None)
 
     async def post() -> list[Answer | None]:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from medallion.conf import Connection, Source
+from medallion.conf.intake import FilesIntake
 from medallion.errors import IntakeError
-from medallion.intake import Asked, files, read_up_to
-from medallion.intake_conf import FilesIntake
+from medallion.intake import files, read_up_to
+from medallion.intake.asked import Asked
 from medallion.landing import Landing
 from tests.lib.bare_landing import bare_landing
 

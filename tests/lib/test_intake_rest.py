@@ -12,9 +12,10 @@ import pytest
 
 from medallion import clock
 from medallion.conf import Connection, SecretRef, Source
+from medallion.conf.intake import RestIntake
 from medallion.errors import IntakeError
-from medallion.intake import Asked, http, read_up_to, rest
-from medallion.intake_conf import RestIntake
+from medallion.intake import http, read_up_to, rest
+from medallion.intake.asked import Asked
 from tests.lib.bare_landing import bare_landing
 
 Answer = tuple[int, Mapping[str, str], bytes]

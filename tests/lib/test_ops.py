@@ -8,8 +8,9 @@ from deltalake import DeltaTable
 
 from medallion import conf as conf_door
 from medallion import ops, run
+from medallion.check import Check
 from medallion.run import Report
-from medallion.step import Check, Outcome
+from medallion.step import Outcome
 
 STARTED = "2026-01-31T06:00:00+00:00"
 SKIPPED = Outcome("lab.bronze.readings", "skipped", "skip", "no new delivery", None, {"read": 0})

@@ -2,10 +2,10 @@
 
 import pytest
 
-from medallion.conf_model import validated
-from medallion.conf_yaml import parse_yaml
+from medallion.conf.model import validated
+from medallion.conf.pipeline import Pipeline, places
+from medallion.conf.yaml_file import parse_yaml
 from medallion.errors import ConfError
-from medallion.pipeline_conf import Pipeline, places
 
 PIPELINE = """
 description: Orders of a shop.

@@ -2,10 +2,10 @@
 
 import pytest
 
-from medallion.conf_model import validated
-from medallion.conf_yaml import parse_yaml
+from medallion.conf.model import validated
+from medallion.conf.platform import Platform
+from medallion.conf.yaml_file import parse_yaml
 from medallion.errors import ConfError
-from medallion.platform_conf import Platform
 
 PLATFORM = """
 storage:

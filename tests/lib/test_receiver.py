@@ -21,16 +21,17 @@ import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from medallion import receiver, receiver_checks, receiver_counts, receiver_request, webhook
 from medallion.conf import Conf
+from medallion.conf.secret import SecretRef
 from medallion.errors import ConfError, DeclarationError, LockedError, SetupError
-from medallion.identity import NO_OBJECT, json_object
-from medallion.inbox import Inbox, gather
-from medallion.inbox_writer import Writer
 from medallion.landing import Landing
-from medallion.receiver import app_of, lines
+from medallion.receiver import app, checks, request, webhook
+from medallion.receiver import counts as receiver_counts
+from medallion.receiver.app import app_of, lines
+from medallion.receiver.inbox import Inbox, gather
+from medallion.receiver.inbox_writer import Writer
 from medallion.records import records
-from medallion.secretref import SecretRef
+from medallion.records.identity import NO_OBJECT, json_object
 
 NOW = datetime(2026, 1, 30, 6, tzinfo=UTC)
 AT = str(int(NOW.timestamp()))
@@ -374,7 +375,7 @@ def test_a_full_queue_and_a_full_memory_are_told_to_come_again(till: Till, monke
 
 
 def test_a_body_that_takes_too_long_is_given_up(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiver_request, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(request, "BODY_SECONDS", 0.05)
 
     async def stall(self: Request) -> AsyncIterator[bytes]:
         await asyncio.sleep(30)
@@ -386,7 +387,7 @@ def test_a_body_that_takes_too_long_is_given_up(till: Till, monkeypatch: pytest.
 
 
 def test_a_payload_that_nobody_stores_is_not_acknowledged(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiver, "STORE_SECONDS", 0.05)
+    monkeypatch.setattr(app, "STORE_SECONDS", 0.05)
     monkeypatch.setattr(Writer, "put", lambda *_: asyncio.get_running_loop().create_future())
 
     assert till.post().status_code == 503
@@ -423,9 +424,9 @@ def test_depth_is_as_the_source_has_it(till: Till) -> None:
     ],
 )
 def test_depth_is_counted_outside_of_strings(body: bytes, depth: int) -> None:
-    assert not receiver_checks.is_too_deep(body, depth)
+    assert not checks.is_too_deep(body, depth)
     if depth:
-        assert receiver_checks.is_too_deep(body, depth - 1)
+        assert checks.is_too_deep(body, depth - 1)
 
 
 @pytest.mark.parametrize("unit", [b'"', b'\\"', b'"\\', b"[]", b'"\\"', b"\\"])
@@ -433,7 +434,7 @@ def test_depth_is_counted_in_linear_time(unit: bytes) -> None:
     body = b'"' + unit * (1_000_000 // len(unit)) + b"\\"
 
     started = time.perf_counter()
-    receiver_checks.is_too_deep(body, 32)
+    checks.is_too_deep(body, 32)
 
     assert time.perf_counter() - started < 3  # quadratic: many minutes
 

@@ -21,10 +21,10 @@ from typing import Any
 import pytest
 
 from benchmarks import receiver_load
-from medallion import listening, receiver_server
+from medallion import listening
 from medallion.conf import Conf
-from medallion.inbox import gather
 from medallion.landing import Landing
+from medallion.receiver.inbox import gather
 
 pytestmark = pytest.mark.slow
 
@@ -275,7 +275,7 @@ def test_a_port_that_is_taken_is_told(conf: Conf) -> None:
 
 
 def test_uvicorn_alone_serves_it_too(conf: Conf) -> None:
-    command = [sys.executable, "-m", "uvicorn", "--factory", "medallion.receiver:app", "--port", "0"]
+    command = [sys.executable, "-m", "uvicorn", "--factory", "medallion.receiver.app:app", "--port", "0"]
 
     with started(conf, command=command) as server:
         assert "  POST /v1/till/sales  UNSIGNED, at most 200,000 bytes" in server.lines

@@ -14,9 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from medallion import identity
 from medallion.conf import Source
-from medallion.records import read
+from medallion.records import identity, read
 from tests.lib.bare_landing import bare_landing
 
 ENVELOPES = "0001.envelopes.jsonl"

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medallion import conf, plain
+from medallion import conf
 from medallion.conf import Source
-from medallion.identity import identified
 from medallion.landing import Landing
-from medallion.records import Record, read, records
+from medallion.records import Record, plain, read, records
+from medallion.records.identity import identified
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -7,10 +7,11 @@ import pytest
 from rich.console import Console
 
 from medallion import report
+from medallion.check import Check
 from medallion.progress import Progress
 from medallion.reasons import Reason, quarantine_reasons
 from medallion.run import Report
-from medallion.step import Check, Outcome
+from medallion.step import Outcome
 
 STARTED = "2026-01-31T06:00:00+00:00"
 BRONZE = Outcome(

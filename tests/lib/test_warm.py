@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from medallion import conf as conf_door
-from medallion import warm
 from medallion.conf import Conf
 from medallion.errors import ConfError
-from medallion.warm_files import ABOUT, LOCK, TOKEN, USED
+from medallion.warm import server as warm
+from medallion.warm.files import ABOUT, LOCK, TOKEN, USED
 
 PROJECT = Path(__file__).resolve().parents[2]
 SETTINGS = {"spark.driver.memory": "2g", "spark.sql.shuffle.partitions": "4", "spark.hadoop.key": "very-secret"}

@@ -14,12 +14,12 @@ from threading import Thread
 import pytest
 
 from medallion.errors import LockedError
-from medallion.warm_clients import Client, died, in_use, is_alive
+from medallion.warm.clients import Client, died, in_use, is_alive
 
 HOLDER = """
 import fcntl, os, resource, sys, time
 from pathlib import Path
-from medallion.warm_clients import Client
+from medallion.warm.clients import Client
 client = Client(Path(sys.argv[1]), "other", {"pipeline": "lab", "since": "2026-01-31"})
 client.add("session-1")
 client.add("session-2")

@@ -8,10 +8,10 @@ import grpc
 import pytest
 from pyspark.sql.connect.proto import base_pb2 as proto
 
-from medallion import warm_connect
 from medallion.errors import SetupError
-from medallion.warm_clients import Client, died, in_use
-from medallion.warm_connect import Connected, Control, remote
+from medallion.warm import connect
+from medallion.warm.clients import Client, died, in_use
+from medallion.warm.connect import Connected, Control, remote
 
 State = proto.GetStatusResponse.OperationStatus
 
@@ -57,7 +57,7 @@ class Server:
 
 
 def control(server: Server, monkeypatch: pytest.MonkeyPatch) -> Control:
-    monkeypatch.setattr(warm_connect, "SparkConnectServiceStub", lambda _: server)
+    monkeypatch.setattr(connect, "SparkConnectServiceStub", lambda _: server)
     return Control(remote("sc://127.0.0.1:1"))
 
 
@@ -74,7 +74,7 @@ def test_sessions_are_released_only_once_nothing_runs_in_them(monkeypatch: pytes
 
 
 def test_sessions_whose_work_does_not_end_are_not_released(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warm_connect, "_END_SECONDS", 0.2)
+    monkeypatch.setattr(connect, "_END_SECONDS", 0.2)
     server = Server(busy=10_000)
 
     with pytest.raises(SetupError, match=r"it has not ended within 0\.2 s of being told to"):
@@ -111,8 +111,8 @@ def test_a_refusal_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, code: grpc
 def test_a_server_that_has_ended_is_not_tried_again() -> None:
     error = Refused(grpc.StatusCode.UNAVAILABLE)
 
-    assert warm_connect._WhileUp(lambda: True).can_retry(error)
-    assert not warm_connect._WhileUp(lambda: False).can_retry(error)
+    assert connect._WhileUp(lambda: True).can_retry(error)
+    assert not connect._WhileUp(lambda: False).can_retry(error)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_server_that_has_ended_is_not_tried_again() -> None:
 def test_a_client_that_could_not_end_its_work_is_as_one_that_died(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: dict[str, Exception], left: int
 ) -> None:
-    monkeypatch.setattr(warm_connect, "SparkConnectServiceStub", lambda _: Server(**answers))
+    monkeypatch.setattr(connect, "SparkConnectServiceStub", lambda _: Server(**answers))
     session = SimpleNamespace(client=SimpleNamespace(set_retry_policies=lambda _: None), stop=lambda: None)
     client = Client(tmp_path, "mine", {})
     connected = Connected(remote("sc://127.0.0.1:1"), client, lambda _: session, {}, lambda: True)

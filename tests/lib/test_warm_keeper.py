@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from medallion.warm_clients import Client
-from medallion.warm_files import ABOUT, LOCK, LOG, SETTINGS, TOKEN, answers, is_held, write
-from medallion.warm_keeper import Keeper, Task
+from medallion.warm.clients import Client
+from medallion.warm.files import ABOUT, LOCK, LOG, SETTINGS, TOKEN, answers, is_held, write
+from medallion.warm.keeper import Keeper, Task
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ class Kept:
     def __init__(self, task: Task) -> None:
         self.folder = task.folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "medallion.warm_keeper"],
+            [sys.executable, "-m", "medallion.warm.keeper"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from medallion import conf as conf_door
-from medallion import query, warm, warm_start
+from medallion import query
 from medallion.conf import Conf
 from medallion.errors import SetupError
 from medallion.lake import Lake
-from medallion.warm_clients import Left, in_use
-from medallion.warm_connect import Control, local, remote
+from medallion.warm import server as warm
+from medallion.warm import start as warm_start
+from medallion.warm.clients import Left, in_use
+from medallion.warm.connect import Control, local, remote
 
 pytestmark = pytest.mark.slow
 

@@ -4,39 +4,14 @@ How far a source was read stands in the manifest of the delivery, and from there
 a delivery that bronze has not taken in yet counts first. Killed anywhere, the next goes on from what was published.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from medallion.conf import Conf, Connection, Source
-from medallion.intake_conf import DatabaseIntake, FilesIntake, RestIntake, WebhookIntake
+from medallion.conf import Conf
+from medallion.conf.intake import DatabaseIntake, FilesIntake, RestIntake, WebhookIntake
+from medallion.intake.asked import Asked, Say, Taken
 from medallion.lake import State
-from medallion.landing import Landing, Manifest
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What an intake works with: its source, where that is, where it publishes, and how far it was read."""
-
-    name: str
-    source: Source
-    connection: Connection
-    landing: Landing
-    cursor: Mapping[str, Any]
-    bronze: State | None
-    project: Path
-    say: Say
-
-
-@dataclass
-class Taken:
-    """What an intake published, and what a person should know besides."""
-
-    manifests: list[Manifest] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+from medallion.landing import Landing
 
 
 def take(conf: Conf, name: str, bronze: State | None, consumed: int, say: Say = lambda _: None) -> Taken:
@@ -47,7 +22,7 @@ def take(conf: Conf, name: str, bronze: State | None, consumed: int, say: Say = 
     source, connection = conf.source(name), conf.connection(name)
     landing = Landing(conf, name)
     if isinstance(source.intake, WebhookIntake):  # its inbox is in landing: no connection is needed to gather it
-        from medallion import inbox
+        from medallion.receiver import inbox
 
         return Taken(inbox.gather(landing))
     if source.intake is None or connection is None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from medallion.conf.intake import DatabaseIntake
 from medallion.errors import IntakeError
-from medallion.intake import Asked, Taken
+from medallion.intake.asked import Asked, Taken
 from medallion.intake.postgres import Read, connected, copied, look, table_of, told
-from medallion.intake_conf import DatabaseIntake
 from medallion.output import counted
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from urllib.parse import urlparse
 
 from medallion import clock
 from medallion.conf import Source
+from medallion.conf.intake import FilesIntake
 from medallion.errors import IntakeError
-from medallion.intake import Asked, Taken
-from medallion.intake_conf import FilesIntake
+from medallion.intake.asked import Asked, Taken
 from medallion.output import counted, size
 
 _MOST_BYTES = 256 * 1024 * 1024  # of a delivery

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from medallion.errors import IntakeError
-from medallion.intake import Asked
+from medallion.intake.asked import Asked
 
 if TYPE_CHECKING:
     import httpx

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from medallion.conf.intake import DatabaseIntake
 from medallion.errors import ConfError, IntakeError
-from medallion.intake import Asked
-from medallion.intake_conf import DatabaseIntake
+from medallion.intake.asked import Asked
 
 if TYPE_CHECKING:
     import psycopg

@@ -8,12 +8,12 @@ from urllib.parse import urljoin
 
 import jiter
 
+from medallion.conf.intake import Paging, RestIntake
 from medallion.errors import IntakeError
-from medallion.identity import steps_of, value_at
-from medallion.intake import Asked, Taken
+from medallion.intake.asked import Asked, Taken
 from medallion.intake.http import client, fetched
-from medallion.intake_conf import Paging, RestIntake
 from medallion.output import counted
+from medallion.records.identity import steps_of, value_at
 
 if TYPE_CHECKING:
     import httpx

@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medallion import warm, warm_clients
 from medallion.conf import Conf
 from medallion.output import console, size
-from medallion.warm_files import LOCK, is_held
-from medallion.warm_start import Ended as EndedServer
+from medallion.warm import clients as warm_clients
+from medallion.warm import server as warm
+from medallion.warm.files import LOCK, is_held
+from medallion.warm.start import Ended as EndedServer
 
 if TYPE_CHECKING:
     from types import TracebackType
