@@ -9,8 +9,9 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from medallion.conf import Conf, Expectation
+from medallion.declaration import check_declaration
 from medallion.errors import ConfError, DeclarationError, GraphError, some
-from medallion.tables import CARRIED, RUN_DATE, Bronze, Silver, Table, check_declaration, layer_of, sql_name
+from medallion.tables import CARRIED, RUN_DATE, Bronze, Silver, Table, layer_of, sql_name
 
 LAYERS = ("bronze", "silver", "gold")
 # What a transform would use to read something that it does not declare.

@@ -8,12 +8,12 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from medallion import java, master
 from medallion.conf import Conf
 from medallion.errors import SetupError
+from medallion.spark_conf import CONNECT_MODE, SETTINGS, SMALL, SMALL_BYTES, java_options, prepare_environment, settings
 from medallion.warm import join as warm_join
 
 if TYPE_CHECKING:
@@ -21,35 +21,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from medallion.warm.connect import Connected
-
-_SETTINGS = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    "spark.sql.catalogImplementation": "in-memory",
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.ansi.enabled": "true",
-    # What is cached is read once or twice: packing it costs more than it saves.
-    "spark.sql.inMemoryColumnarStorage.compressed": "false",
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    # Small tables: every job that lists or replays a log costs more than its data.
-    "spark.databricks.delta.snapshotPartitions": "1",
-    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
-}
-
-# For a step whose whole input is small: compiling code for each query, adapting it at run time and spreading
-# it over partitions then cost several times what the data does (measured: docs/performance.md).
-_SMALL = {
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.shuffle.partitions": "1",
-    # A small file is sooner written anew than given a deletion vector, and stays one file.
-    "spark.databricks.delta.merge.deletionVectors.persistent": "false",
-}
-_CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"  # has pyspark make a server's expressions, in all of the process
-
-SMALL_BYTES = 2 * 1024 * 1024  # of Parquet, some ten thousands of rows; interpreted, more would take long
 
 
 class Sessions:
@@ -80,7 +51,7 @@ class Sessions:
         It is set up for an input of so many bytes.
         """
         root = self.start()
-        settings = _SMALL if input_bytes < SMALL_BYTES else {}
+        settings = SMALL if input_bytes < SMALL_BYTES else {}
         if self._connected is not None:
             return self._connected.fresh(settings)
         session = root.newSession()
@@ -136,14 +107,14 @@ class Sessions:
             _leave_connect_mode()
         if connected is not None:
             _clients.add(self)
-            os.environ[_CONNECT_MODE] = "1"
+            os.environ[CONNECT_MODE] = "1"
             atexit.register(self.stop)
         return connected
 
     def _build(self) -> "SparkSession":
         submitted = _submitted_master()
         at = master.chosen(self._conf.platform.spark.master, submitted)
-        _prepare_environment(loopback=not master.is_cluster(at))
+        prepare_environment(loopback=not master.is_cluster(at))
         from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
         from pyspark.errors import PySparkRuntimeError
         from pyspark.sql import SparkSession
@@ -159,7 +130,7 @@ class Sessions:
             builder = builder.master(at)
         if submitted or master.is_cluster(at):  # conf's folders are not those of a Hadoop whose own are on HDFS
             builder = builder.config("fs.defaultFS", "file:///")
-        for key, value in {**_SETTINGS, **spark.conf, **_java_options(self._conf)}.items():
+        for key, value in {**SETTINGS, **spark.conf, **java_options(self._conf)}.items():
             builder = builder.config(key, value)
         try:
             session = builder.getOrCreate()
@@ -206,23 +177,6 @@ def from_arrow(session: "SparkSession", rows: "pa.Table") -> "DataFrame":
     return session.createDataFrame([], from_arrow_schema(rows.schema))
 
 
-def settings(conf: Conf) -> dict[str, str]:
-    """Return the settings that decide how Spark works under a conf, wherever its JVM is."""
-    spark = conf.platform.spark
-    return {**_SETTINGS, **spark.conf, **({"spark.master": spark.master} if spark.master else {})}
-
-
-def launched_with(conf: Conf) -> dict[str, str]:
-    """Return the settings to start a JVM of Spark with under a conf."""
-    return {**settings(conf), **_java_options(conf)}
-
-
-def environment(conf: Conf) -> dict[str, str]:
-    """Return the environment variables for a Spark server under a conf: ours, without what makes a client of it."""
-    _prepare_environment(loopback=not master.is_cluster(conf.platform.spark.master))
-    return {key: value for key, value in os.environ.items() if key not in (_CONNECT_MODE, "SPARK_REMOTE")}
-
-
 _clients: set[Sessions] = set()  # those of this process that are connected to a server
 
 
@@ -230,7 +184,7 @@ def _open_remote(channel: Any) -> "SparkSession":
     """Return a session of the server at the end of a channel."""
     from pyspark.sql.connect.session import SparkSession as RemoteSession
 
-    os.environ[_CONNECT_MODE] = "1"
+    os.environ[CONNECT_MODE] = "1"
     _quieten()
     session: Any = RemoteSession.builder.channelBuilder(channel).create()
     return cast("SparkSession", session)
@@ -248,7 +202,7 @@ def _quieten() -> None:
 def _leave_connect_mode() -> None:
     """Have pyspark, and processes that we start, use a Spark of their own again once nothing here is connected."""
     if not _clients:
-        os.environ.pop(_CONNECT_MODE, None)
+        os.environ.pop(CONNECT_MODE, None)
 
 
 def _require_own() -> None:
@@ -286,22 +240,3 @@ def _submitted_master() -> str | None:
 
     SparkContext._ensure_initialized()  # or SparkConf does not know of the JVM that is up already
     return SparkConf().get("spark.master")
-
-
-def _prepare_environment(*, loopback: bool) -> None:
-    """Have Spark use this Python, the Java that set-up brought along, and where it is alone this machine's loopback."""
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    if loopback:  # executors on other machines could not reach the driver there
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    brought = Path(sys.prefix, "java")
-    if "JAVA_HOME" not in os.environ and (brought / "bin" / "java").exists():
-        os.environ["JAVA_HOME"] = str(brought)
-
-
-def _java_options(conf: Conf) -> dict[str, str]:
-    """Add to conf's Java options that Spark's log keeps to errors, without its start-up lines."""
-    option = "spark.driver.extraJavaOptions"
-    settings = conf.project / "conf" / "spark" / "log4j2.properties"
-    return {
-        option: f"{conf.platform.spark.conf.get(option, '')} -Dlog4j2.configurationFile={settings.as_uri()}".strip()
-    }

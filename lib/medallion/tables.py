@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from medallion.errors import DeclarationError
-
 Transform = Callable[..., Any]  # DataFrames in declared order, parameters by keyword -> DataFrame
 Columns = Mapping[str, tuple[str, str]]  # name -> (Spark type, what it holds)
 
@@ -234,55 +232,6 @@ def seen(table: Table) -> str | None:
 def newest(table: Table) -> str | None:
     """Return the SQL condition that a stored row is the newest version of its key; None where there is one a key."""
     return "is_current" if isinstance(table, Silver) and table.keeps_versions else None
-
-
-def check_declaration(table: Table) -> None:
-    """Raise DeclarationError where a table's facts and its function do not fit each other."""
-    if isinstance(table, Bronze):
-        return
-    if not isinstance(table, Aggregate) and table.function is None:
-        raise DeclarationError(f"{table.name}: no function; wanted one below @table.transform")
-    if not table.key:
-        raise DeclarationError(f"{table.name}: no key; wanted the columns that make a row unique")
-    if table.function is not None:
-        taken = len(_positional(table.function))
-        if taken != len(table.inputs):
-            raise DeclarationError(
-                f"{table.name}: its function takes {taken} tables, but {len(table.inputs)} are declared "
-                f"({', '.join(table.inputs)}); declare what it reads, in the order it takes them"
-            )
-    missing = [column for column in table.key if column not in table.columns]
-    if isinstance(table, Aggregate):
-        missing += [name for name in table.measures if name not in table.columns]
-    if missing:
-        raise DeclarationError(f"{table.name}: {missing} not among its columns {list(table.columns)}")
-    if isinstance(table, Silver):
-        _check_silver(table)
-
-
-def _check_silver(table: Silver) -> None:
-    if layer_of(table.reads) == "silver" and not table.parent:
-        raise DeclarationError(f"{table.name}: reads {table.reads}; wanted parent=, the parent's key in its rows")
-    reserved = [name for name in (INTERVAL if table.keeps_versions else ["is_current"]) if name in table.columns]
-    if reserved:
-        raise DeclarationError(f"{table.name}: found columns {reserved}, which the engine adds; wanted other names")
-    if not table.keeps_versions:
-        return
-    if table.parent:
-        raise DeclarationError(
-            f"{table.name}: history='scd2' with parent=; wanted scd1: its rows are replaced with the parent's version"
-        )
-    ordering = table.sequence[0] if table.sequence else None
-    if ordering is None or table.columns.get(ordering, ("",))[0] not in ("date", "timestamp"):
-        raise DeclarationError(
-            f"{table.name}: history='scd2' with sequence={table.sequence}; wanted a date or timestamp among its "
-            "columns first, since when a version holds"
-        )
-
-
-def _positional(function: Transform) -> list[str]:
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [name for name, p in inspect.signature(function).parameters.items() if p.kind in kinds]
 
 
 def _keywords(function: Transform | None) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from medallion import catalog, intervals, query, run
+from medallion.declaration import check_declaration
 from medallion.errors import ConfError, DeclarationError
-from medallion.tables import CARRIED, INTERVAL, Silver, check_declaration
+from medallion.tables import CARRIED, INTERVAL, Silver
 from medallion.views import show
 
 Factory = Callable[..., Any]

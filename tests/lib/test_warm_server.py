@@ -407,7 +407,7 @@ def settings_of(server: warm.Server, conf: Conf) -> dict[str, Any]:
     from pyspark.sql.connect.client import SparkConnectClient
     from pyspark.sql.connect.conf import RuntimeConf
 
-    from medallion.session import settings
+    from medallion.spark_conf import settings
 
     client = SparkConnectClient(connection=local(server)())
     try:

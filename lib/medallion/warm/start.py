@@ -16,7 +16,7 @@ from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
-from medallion import clock, java, session
+from medallion import clock, java, spark_conf
 from medallion.conf import Conf
 from medallion.errors import SetupError
 from medallion.warm import clients as warm_clients
@@ -68,7 +68,7 @@ def start(conf: Conf, tell: Tell, *, try_out: bool = True) -> tuple[Server, bool
         SetupError: It cannot be started, or one that is up does not suit conf.
     """
     folder = _folder(conf)
-    found, why = warm.usable(conf, session.settings(conf))
+    found, why = warm.usable(conf, spark_conf.settings(conf))
     if found is not None:
         return found, True
     if why and is_held(folder / LOCK):
@@ -138,12 +138,12 @@ def _folder(conf: Conf) -> Path:
 
 def _task(conf: Conf, folder: Path, *, plain: bool = False) -> Task:
     """Return what a keeper is to keep: Spark as this conf would start it, and a server within."""
-    environment = session.environment(conf)
+    environment = spark_conf.environment(conf)
     java.require(environment)
     token = token_hex(32)
-    wanted = session.settings(conf)
+    wanted = spark_conf.settings(conf)
     named = {"spark.app.name": f"medallion {conf.environment}"}
-    launched = {**_DEFAULTS, **named, **session.launched_with(conf), **_CONNECT}
+    launched = {**_DEFAULTS, **named, **spark_conf.launched_with(conf), **_CONNECT}
     options = ["--properties-file", str(folder / SETTINGS), "--load-spark-defaults", "--class", _SERVER]
     idle = conf.platform.spark.idle
     return Task(

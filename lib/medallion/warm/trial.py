@@ -9,7 +9,8 @@ from medallion import commits, gate
 from medallion.commits import CURATED, Target
 from medallion.conf import Conf
 from medallion.lake import Account, Lake
-from medallion.session import SMALL_BYTES, Sessions
+from medallion.session import Sessions
+from medallion.spark_conf import SMALL_BYTES
 from medallion.warm.server import Server
 
 _NAME = "trial.silver.rows"

@@ -1,0 +1,73 @@
+"""How Spark is set up under a conf, wherever its JVM is: settings, Java options, environment variables."""
+
+import os
+import sys
+from pathlib import Path
+
+from medallion import master
+from medallion.conf import Conf
+
+SETTINGS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.catalogImplementation": "in-memory",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    # What is cached is read once or twice: packing it costs more than it saves.
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    # Small tables: every job that lists or replays a log costs more than its data.
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
+}
+
+# For a step whose whole input is small: compiling code for each query, adapting it at run time and spreading
+# it over partitions then cost several times what the data does (measured: docs/performance.md).
+SMALL = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+    # A small file is sooner written anew than given a deletion vector, and stays one file.
+    "spark.databricks.delta.merge.deletionVectors.persistent": "false",
+}
+CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"  # has pyspark make a server's expressions, in all of the process
+
+SMALL_BYTES = 2 * 1024 * 1024  # of Parquet, some ten thousands of rows; interpreted, more would take long
+
+
+def settings(conf: Conf) -> dict[str, str]:
+    """Return the settings that decide how Spark works under a conf, wherever its JVM is."""
+    spark = conf.platform.spark
+    return {**SETTINGS, **spark.conf, **({"spark.master": spark.master} if spark.master else {})}
+
+
+def launched_with(conf: Conf) -> dict[str, str]:
+    """Return the settings to start a JVM of Spark with under a conf."""
+    return {**settings(conf), **java_options(conf)}
+
+
+def environment(conf: Conf) -> dict[str, str]:
+    """Return the environment variables for a Spark server under a conf: ours, without what makes a client of it."""
+    prepare_environment(loopback=not master.is_cluster(conf.platform.spark.master))
+    return {key: value for key, value in os.environ.items() if key not in (CONNECT_MODE, "SPARK_REMOTE")}
+
+
+def prepare_environment(*, loopback: bool) -> None:
+    """Have Spark use this Python, the Java that set-up brought along, and where it is alone this machine's loopback."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if loopback:  # executors on other machines could not reach the driver there
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    brought = Path(sys.prefix, "java")
+    if "JAVA_HOME" not in os.environ and (brought / "bin" / "java").exists():
+        os.environ["JAVA_HOME"] = str(brought)
+
+
+def java_options(conf: Conf) -> dict[str, str]:
+    """Add to conf's Java options that Spark's log keeps to errors, without its start-up lines."""
+    option = "spark.driver.extraJavaOptions"
+    settings = conf.project / "conf" / "spark" / "log4j2.properties"
+    return {
+        option: f"{conf.platform.spark.conf.get(option, '')} -Dlog4j2.configurationFile={settings.as_uri()}".strip()
+    }
