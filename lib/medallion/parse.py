@@ -6,6 +6,21 @@ from pyspark.sql import functions as F
 _OFFSET = r"(Z|[+-]\d{2}:?\d{2})$"
 
 
+def field(path: str) -> Column:
+    """Return the text of a column, or of a field inside one (``sent.id``), trimmed; null where nothing is left."""
+    return blank_to_null(F.col(path))
+
+
+def cell(name: str) -> Column:
+    """Return a structured record's cell by its column, trimmed; null where blank or not in its file."""
+    return blank_to_null(F.try_element_at("fields", F.lit(name)))
+
+
+def json_object(path: str) -> Column:
+    """Return a column's text where that is a JSON object; null for any other JSON value."""
+    return F.when(F.ltrim(path).startswith("{"), F.col(path))
+
+
 def exact_decimal(text: Column, precision: int, scale: int) -> Column:
     """Return text as decimal(precision, scale); null where it is no number, too large or would be rounded."""
     wide = text.try_cast("decimal(38,12)")

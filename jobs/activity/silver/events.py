@@ -5,11 +5,11 @@ goes to quarantine with it. A time needs an offset: a zone must not be guessed. 
 Whole numbers are taken as ids too: `user_id` 7 and "7" are one user.
 """
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from medallion import job
-from medallion.parse import blank_to_null, problems, unreadable, utc_timestamp
+from medallion.parse import field, problems, unreadable, utc_timestamp
 from medallion.tables import CARRIED, Silver
 
 EVENT = "event_id string, user_id string, event_type string, occurred_at string, properties string"
@@ -33,22 +33,18 @@ table = Silver(
 @table.transform
 def events(deliveries: DataFrame, *, zone: str) -> DataFrame:
     """Read each event and type its fields."""
-    occurred_at = utc_timestamp(_text("occurred_at"))
+    occurred_at = utc_timestamp(field("sent.occurred_at"))
     return deliveries.withColumn("sent", F.from_json("payload", EVENT)).select(
-        _text("event_id").alias("event_id"),
-        _text("user_id").alias("user_id"),
-        F.lower(_text("event_type")).alias("event_type"),
+        field("sent.event_id").alias("event_id"),
+        field("sent.user_id").alias("user_id"),
+        F.lower(field("sent.event_type")).alias("event_type"),
         occurred_at.alias("occurred_at"),
         F.to_date(F.from_utc_timestamp(occurred_at, zone)).alias("event_date"),
         F.col("_received_at").alias("received_at"),
         F.col("sent.properties").alias("properties"),
         *CARRIED,
-        problems(unreadable("occurred_at", _text("occurred_at"), occurred_at)),
+        problems(unreadable("occurred_at", field("sent.occurred_at"), occurred_at)),
     )
-
-
-def _text(name: str) -> Column:
-    return blank_to_null(F.col(f"sent.{name}"))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from jobs.shop import address_rules
 from jobs.shop.address_rules import FIELDS
 from medallion import job
-from medallion.parse import blank_to_null, compact
+from medallion.parse import blank_to_null, compact, field
 from medallion.tables import CARRIED, Silver
 
 table = Silver(
@@ -49,7 +49,8 @@ def addresses(orders: DataFrame) -> DataFrame:
     )
     return (
         orders.where(F.col("shipping_address").isNotNull())
-        .withColumn("country_code", F.upper(_text("country_code")))
+        .withColumn("sent", F.col("shipping_address"))
+        .withColumn("country_code", F.upper(field("sent.country_code")))
         .join(countries, F.col("country_code") == F.col("rule_country"), how="left")
         .withColumns(_normalised())
         .join(
@@ -59,7 +60,7 @@ def addresses(orders: DataFrame) -> DataFrame:
         .withColumn("problems", _problems())
         .select(
             "order_id",
-            _text("name").alias("name"),
+            field("sent.name").alias("name"),
             "street",
             F.coalesce("known_city", "city").alias("city"),
             "postal_code",
@@ -73,18 +74,18 @@ def addresses(orders: DataFrame) -> DataFrame:
 
 
 def _normalised() -> dict[str, Column]:
-    street = blank_to_null(F.concat_ws(", ", _text("address1"), _text("address2")))
-    known = [F.try_element_at("areas", F.lower(_text(name))) for name in ("province_code", "province")]
+    street = blank_to_null(F.concat_ws(", ", field("sent.address1"), field("sent.address2")))
+    known = [F.try_element_at("areas", F.lower(field(f"sent.{name}"))) for name in ("province_code", "province")]
     return {
-        "street": _field("street", street),
-        "city": _field("city", _text("city")),
-        "postal_code": _field("postal_code", _text("zip")),
-        "area": _field("area", F.coalesce(_text("province_code"), _text("province"))),
+        "street": _written("street", street),
+        "city": _written("city", field("sent.city")),
+        "postal_code": _written("postal_code", field("sent.zip")),
+        "area": _written("area", F.coalesce(field("sent.province_code"), field("sent.province"))),
         "known_area": F.coalesce(*known),
     }
 
 
-def _field(name: str, text: Column) -> Column:
+def _written(name: str, text: Column) -> Column:
     """Return text as the country writes the field: null where it has none, upper case where it wants that."""
     written = F.when(F.array_contains("upper", name), F.upper(text)).otherwise(text)
     return F.when(F.coalesce(F.array_contains("allowed", name), F.lit(True)), written)
@@ -109,10 +110,6 @@ def _problems() -> Column:
 
 def _is_unlisted(name: str, listed: str) -> Column:
     return (F.size(listed) > 0) & F.col(name).isNotNull() & F.col(f"known_{name}").isNull()
-
-
-def _text(name: str) -> Column:
-    return blank_to_null(F.col(f"shipping_address.{name}"))
 
 
 if __name__ == "__main__":

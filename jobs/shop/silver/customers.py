@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from medallion import job
-from medallion.parse import blank_to_null, problems, unreadable, utc_timestamp
+from medallion.parse import cell, problems, unreadable, utc_timestamp
 from medallion.tables import CARRIED, Silver
 
 SEGMENTS = {
@@ -42,30 +42,26 @@ table = Silver(
 @table.transform
 def customers(lines: DataFrame, *, regions: Mapping[str, Sequence[str]]) -> DataFrame:
     """Standardise each line of an extract."""
-    country = F.upper(_field("country_code"))
+    country = F.upper(cell("country_code"))
     named = [F.when(country.isin(list(countries)), region) for region, countries in regions.items()]
-    updated_at = utc_timestamp(_field("updated_at"))
+    updated_at = utc_timestamp(cell("updated_at"))
     return lines.select(
-        _field("customer_id").alias("customer_id"),
-        F.lower(_field("email")).alias("email"),
-        _field("first_name").alias("first_name"),
-        _field("last_name").alias("last_name"),
-        _segment(F.lower(_field("segment"))).alias("segment"),
+        cell("customer_id").alias("customer_id"),
+        F.lower(cell("email")).alias("email"),
+        cell("first_name").alias("first_name"),
+        cell("last_name").alias("last_name"),
+        _segment(F.lower(cell("segment"))).alias("segment"),
         country.alias("country_code"),
         F.coalesce(F.when(country.isNull(), "Unknown"), *named, F.lit("Other")).alias("region"),
         updated_at.alias("updated_at"),
         *CARRIED,
-        problems(unreadable("updated_at", _field("updated_at"), updated_at)),
+        problems(unreadable("updated_at", cell("updated_at"), updated_at)),
     )
 
 
 def _segment(text: Column) -> Column:
     named = [F.when(text.isin(list(aliases)), name) for name, aliases in SEGMENTS.items()]
     return F.coalesce(*named, text, F.lit("unknown"))
-
-
-def _field(name: str) -> Column:
-    return blank_to_null(F.col("fields")[name])
 
 
 if __name__ == "__main__":

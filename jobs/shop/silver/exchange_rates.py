@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from medallion import job
-from medallion.parse import blank_to_null, exact_decimal, iso_date, problems, unreadable
+from medallion.parse import cell, exact_decimal, iso_date, problems, unreadable
 from medallion.tables import CARRIED, Silver
 
 BASE = "EUR"
@@ -31,7 +31,7 @@ table = Silver(
 @table.transform
 def exchange_rates(days: DataFrame, *, shop_currency: str) -> DataFrame:
     """Turn each day of the file into one row a quoted currency, valued in the shop's currency."""
-    day = blank_to_null(F.col("fields")[DAY])
+    day = cell(DAY)
     quotations = F.map_concat(F.create_map(F.lit(BASE), F.lit("1")), F.map_filter("fields", _is_quotation))
     shop_units = exact_decimal(F.try_element_at("quotations", F.lit(shop_currency)), 18, 6)
     units = exact_decimal(F.col("quotation"), 18, 6)

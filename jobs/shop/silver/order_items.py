@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from medallion import job
-from medallion.parse import blank_to_null, exact_decimal, problems, unreadable, whole_number
+from medallion.parse import exact_decimal, field, problems, unreadable, whole_number
 from medallion.tables import CARRIED, Lookup, Silver
 
 table = Silver(
@@ -40,17 +40,17 @@ def order_items(orders: DataFrame) -> DataFrame:
         orders.select("order_id", *CARRIED, F.posexplode("line_items").alias("_ordinal", "line"))
         .withColumns(
             {
-                "quantity": whole_number(_text("quantity")),
-                "unit_price": exact_decimal(_text("price"), 12, 4),
-                "line_discount": exact_decimal(F.coalesce(_text("total_discount"), F.lit("0")), 12, 4),
+                "quantity": whole_number(field("line.quantity")),
+                "unit_price": exact_decimal(field("line.price"), 12, 4),
+                "line_discount": exact_decimal(F.coalesce(field("line.total_discount"), F.lit("0")), 12, 4),
             }
         )
         .withColumn("line_amount", _line_amount())
         .select(
             "order_id",
             (F.col("_ordinal") + 1).alias("line_number"),
-            _text("product_id").alias("product_id"),
-            _text("title").alias("title"),
+            field("line.product_id").alias("product_id"),
+            field("line.title").alias("title"),
             "quantity",
             "unit_price",
             "line_discount",
@@ -70,15 +70,11 @@ def _unreadable_fields() -> Column:
     is_complete = F.col("quantity").isNotNull() & F.col("unit_price").isNotNull()
     is_too_large = is_complete & F.col("line_discount").isNotNull() & F.col("line_amount").isNull()
     return problems(
-        unreadable("quantity", _text("quantity"), F.col("quantity")),
-        unreadable("price", _text("price"), F.col("unit_price")),
-        unreadable("total_discount", _text("total_discount"), F.col("line_discount")),
+        unreadable("quantity", field("line.quantity"), F.col("quantity")),
+        unreadable("price", field("line.price"), F.col("unit_price")),
+        unreadable("total_discount", field("line.total_discount"), F.col("line_discount")),
         F.when(is_too_large, "line_amount: too large"),
     )
-
-
-def _text(name: str) -> Column:
-    return blank_to_null(F.col(f"line.{name}"))
 
 
 if __name__ == "__main__":

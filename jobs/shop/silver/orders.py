@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from medallion import job
-from medallion.parse import blank_to_null, exact_decimal, problems, unreadable, utc_timestamp
+from medallion.parse import blank_to_null, exact_decimal, field, json_object, problems, unreadable, utc_timestamp
 from medallion.tables import CARRIED, Lookup, Silver
 
 STATUSES = {
@@ -82,7 +82,7 @@ def orders(deliveries: DataFrame, *, shop_currency: str, zone: str, regions: Map
         .withColumn("shipping_country", F.upper(blank_to_null(F.col("shipping_address.country_code"))))
         .select(
             "order_id",
-            _text("customer_fields.id").alias("customer_id"),
+            field("customer_fields.id").alias("customer_id"),
             F.to_date(F.from_utc_timestamp("created_at", zone)).alias("order_date"),
             _status().alias("status"),
             "currency",
@@ -125,46 +125,37 @@ def _read_payload(deliveries: DataFrame) -> DataFrame:
     """
     return deliveries.withColumn("sent", F.from_json("payload", ORDER)).withColumns(
         {
-            "order_id": _text("sent.id"),
+            "order_id": field("sent.id"),
             "is_deleted": F.col("sent.deleted").eqNullSafe("true") | F.col("sent.topic").eqNullSafe("orders/delete"),
-            "created_at": utc_timestamp(_text("sent.created_at")),
-            "updated_at": utc_timestamp(_text("sent.updated_at")),
-            "currency": F.upper(_text("sent.currency")),
-            "total_amount": exact_decimal(_text("sent.total_price"), 10, 2),
-            "total_discount": exact_decimal(_text("sent.total_discounts"), 10, 2),
-            "customer_fields": F.from_json(_object("sent.customer"), "id string"),
-            "shipping_address": F.from_json(_object("sent.shipping_address"), ADDRESS),
+            "created_at": utc_timestamp(field("sent.created_at")),
+            "updated_at": utc_timestamp(field("sent.updated_at")),
+            "currency": F.upper(field("sent.currency")),
+            "total_amount": exact_decimal(field("sent.total_price"), 10, 2),
+            "total_discount": exact_decimal(field("sent.total_discounts"), 10, 2),
+            "customer_fields": F.from_json(json_object("sent.customer"), "id string"),
+            "shipping_address": F.from_json(json_object("sent.shipping_address"), ADDRESS),
             "line_items": F.from_json("sent.line_items", LINE_ITEMS),
         }
     )
 
 
 def _status() -> Column:
-    cancelled = F.when(_text("sent.cancelled_at").isNotNull(), "cancelled")
-    text = F.lower(F.coalesce(_text("sent.status"), cancelled, _text("sent.financial_status")))
+    cancelled = F.when(field("sent.cancelled_at").isNotNull(), "cancelled")
+    text = F.lower(F.coalesce(field("sent.status"), cancelled, field("sent.financial_status")))
     return F.coalesce(*[F.when(text.isin(list(aliases)), name) for name, aliases in STATUSES.items()], text)
 
 
 def _unreadable_fields() -> Column:
     return problems(
-        unreadable("payload", F.col("payload"), _object("payload")),
-        unreadable("created_at", _text("sent.created_at"), F.col("created_at")),
-        unreadable("updated_at", _text("sent.updated_at"), F.col("updated_at")),
-        unreadable("total_price", _text("sent.total_price"), F.col("total_amount")),
-        unreadable("total_discounts", _text("sent.total_discounts"), F.col("total_discount")),
-        unreadable("customer", F.col("sent.customer"), _object("sent.customer")),
-        unreadable("shipping_address", F.col("sent.shipping_address"), _object("sent.shipping_address")),
+        unreadable("payload", F.col("payload"), json_object("payload")),
+        unreadable("created_at", field("sent.created_at"), F.col("created_at")),
+        unreadable("updated_at", field("sent.updated_at"), F.col("updated_at")),
+        unreadable("total_price", field("sent.total_price"), F.col("total_amount")),
+        unreadable("total_discounts", field("sent.total_discounts"), F.col("total_discount")),
+        unreadable("customer", F.col("sent.customer"), json_object("sent.customer")),
+        unreadable("shipping_address", F.col("sent.shipping_address"), json_object("sent.shipping_address")),
         unreadable("line_items", F.col("sent.line_items"), F.col("line_items")),
     )
-
-
-def _text(name: str) -> Column:
-    return blank_to_null(F.col(name))
-
-
-def _object(name: str) -> Column:
-    """Return the text of a JSON object; null for any other JSON value."""
-    return F.when(F.ltrim(name).startswith("{"), F.col(name))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from medallion import job
-from medallion.parse import blank_to_null, exact_decimal, problems, unreadable, utc_timestamp
+from medallion.parse import cell, exact_decimal, problems, unreadable, utc_timestamp
 from medallion.tables import CARRIED, Silver
 
 table = Silver(
@@ -31,19 +31,19 @@ table = Silver(
 @table.transform
 def products(lines: DataFrame, *, categories: Mapping[str, Sequence[str]]) -> DataFrame:
     """Standardise each line of an extract."""
-    list_price = exact_decimal(_field("list_price"), 12, 4)
-    updated_at = utc_timestamp(_field("updated_at"))
+    list_price = exact_decimal(cell("list_price"), 12, 4)
+    updated_at = utc_timestamp(cell("updated_at"))
     return lines.select(
-        _field("product_id").alias("product_id"),
-        _field("title").alias("title"),
-        _standard_category(F.lower(_field("category")), categories).alias("category"),
+        cell("product_id").alias("product_id"),
+        cell("title").alias("title"),
+        _standard_category(F.lower(cell("category")), categories).alias("category"),
         list_price.alias("list_price"),
-        F.upper(_field("currency")).alias("currency"),
+        F.upper(cell("currency")).alias("currency"),
         updated_at.alias("updated_at"),
         *CARRIED,
         problems(
-            unreadable("list_price", _field("list_price"), list_price),
-            unreadable("updated_at", _field("updated_at"), updated_at),
+            unreadable("list_price", cell("list_price"), list_price),
+            unreadable("updated_at", cell("updated_at"), updated_at),
         ),
     )
 
@@ -54,10 +54,6 @@ def _standard_category(text: Column, categories: Mapping[str, Sequence[str]]) ->
         for name, aliases in categories.items()
     ]
     return F.coalesce(*named, F.lit("Uncategorised"))
-
-
-def _field(name: str) -> Column:
-    return blank_to_null(F.col("fields")[name])
 
 
 if __name__ == "__main__":
