@@ -1,6 +1,7 @@
 """Deliveries that a person makes: a day of a pipeline's sample data, or files of their own."""
 
 import importlib
+import inspect
 import re
 import sys
 from collections import Counter, defaultdict
@@ -69,6 +70,10 @@ def sample(conf: Conf, day: int, options: Mapping[str, int]) -> Landed:
     """
     lock.refuse_shared_storage(conf)
     module = _sample_of(conf)
+    takes = [name for name in inspect.signature(module.deliveries).parameters if name != "day"]
+    strange = [name for name in options if name not in takes]
+    if strange:
+        raise ConfError(f"sample of {conf.name}: found {some(strange)}; wanted one of {', '.join(takes)}")
     try:
         found = [
             _deliver(conf, delivery.source, delivery.files, sum(len(content) for _, content in delivery.files))
