@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from cyclopts import App, Group, Parameter, validators
 
@@ -18,7 +18,8 @@ _LOOK = Group("Look (no Spark, nothing is written)", sort_key=2)
 _FEED = Group("Feed", sort_key=3)
 _CACHE = Group("Cache for a dashboard", sort_key=3)
 _SPARK = Group("Spark kept warm (no run needs it, each is faster with it)", sort_key=4)
-_OTHER = Group("Options", sort_key=5)
+_WRITE = Group("Write", sort_key=5)
+_OTHER = Group("Options", sort_key=6)
 _ONE_OF = Group("Only a part of the pipeline", validator=validators.mutually_exclusive)
 
 app = App(
@@ -274,6 +275,34 @@ def pages(*overrides: Overrides, json: Json = False) -> int:
 
     _sorted_out(overrides, most=0)
     return cache_serve.serve(find_project(), overrides, json=json)
+
+
+@app.command(
+    group=_WRITE,
+    sort_key=1,
+    usage="Usage: medallion new pipeline NAME [--json]\n"
+    "       medallion new table PIPELINE.LAYER.TABLE [--kind KIND] [--reads TABLE] [--json]",
+)
+def new(
+    what: Annotated[Literal["pipeline", "table"], Parameter(help="What to write.")],
+    name: Annotated[str, Parameter(help="Its name; of a table in full: PIPELINE.LAYER.TABLE.")],
+    /,
+    *,
+    kind: Annotated[
+        Literal["mart", "aggregate", "derived"] | None, Parameter(help="Of a gold table; an aggregate, if left out.")
+    ] = None,
+    reads: Annotated[str | None, Parameter(help="The table that a table reads: LAYER.TABLE, or its full name.")] = None,
+    json: Json = False,
+) -> int:
+    """Write the modules, conf and tests of a new pipeline or table, which work at once."""
+    from medallion import new as writing
+
+    project = find_project()
+    if what == "pipeline" and (kind or reads):
+        raise ConfError("command line: --kind and --reads are for tables; wanted a pipeline's name alone")
+    found = writing.pipeline(project, name) if what == "pipeline" else writing.table(project, name, kind, reads)
+    tell(found.facts(), found.render, json=json)
+    return 0
 
 
 def _any_pipeline(overrides: Sequence[str]) -> Conf:
