@@ -1,6 +1,6 @@
 """covid.gold.country_metrics: one row per country and day, from the counts as they are believed now.
 
-Counts are cumulative. The formulas (docs/covid.md has their sources):
+Counts are cumulative. The formulas (docs/pipelines/covid.md has their sources):
 - new_x = x - x on the country's day before in the data, `days_since` days ago: 1, or more after a gap, whose days it
   then covers together; null on the first day, of which nothing says how much was new, and where either is unknown
 - is_correction: one of the three new ones is negative, a count was corrected downwards; new ones are left as they are
