@@ -113,17 +113,21 @@ def render(report: Report, run: Run, console: "Console", *, overrides: Sequence[
 
 
 def next_commands(run: Run, overrides: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """Return five commands to try after a run, and what each is for."""
+    """Return commands to try after a run, five where its tables are there, and what each is for."""
     name = run.conf.name
     tables = list(run.tables.values())
     aggregates = [table for table in tables if isinstance(table, Aggregate)]
     shown = max(aggregates, key=lambda table: len(table.dimensions)) if aggregates else tables[-1]
     silver = [table for table in tables if isinstance(table, Silver)]
     traced = max(silver, key=lambda table: len(table.upstream)) if silver else shown
-    suffix = "".join(f" {override}" for override in overrides)
+    # Whence records come makes no difference to any of these.
+    suffix = "".join(f" {override}" for override in overrides if not override.startswith("connections."))
+    looks = [
+        (shown, f"medallion show {shown.name}{suffix}", "rows, as readers see them"),
+        (traced, f"medallion history {traced.name}{suffix}", "its versions: when, why and from what"),
+    ]
     return [
-        (f"medallion show {shown.name}{suffix}", "rows, as readers see them"),
-        (f"medallion history {traced.name}{suffix}", "its versions: when, why and from what"),
+        *[(command, purpose) for table, command, purpose in looks if run.lake.exists(table.name)],
         (f"medallion status {name}{suffix}", "tables, deliveries and the last runs"),
         (f"medallion plan {name}{suffix}", "what the next run would do"),
         (f"medallion replay {name}{suffix}", "judge again what is in quarantine, after a fix"),

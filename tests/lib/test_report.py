@@ -77,18 +77,19 @@ def test_render_tells_why_a_step_failed_and_what_it_blocked(lab):
     assert "blocked: waits for gold.daily" in text
 
 
-def test_render_ends_with_five_commands_that_carry_the_overrides(lab):
-    short = _rendered(lab, _report(GOLD)).splitlines()[-5:]
-    long = _rendered(lab, _report(GOLD), overrides=["storage.gold.root=/elsewhere/" + "x" * 60])
+def test_render_ends_with_commands_that_carry_the_overrides_that_matter(readings):
+    short = _rendered(readings, _report(GOLD)).splitlines()[-4:]
+    given = ["storage.landing.root=/elsewhere/" + "x" * 60, "connections.lab.readings.url=http://127.0.0.1:1"]
+    long = _rendered(readings, _report(GOLD), overrides=given)
 
-    assert [line.split()[:3] for line in short] == [
-        ["medallion", "show", "lab.gold.daily"],
+    assert [line.split()[:3] for line in short] == [  # gold is not there yet: nothing to show
         ["medallion", "history", "lab.silver.readings"],
         ["medallion", "status", "lab"],
         ["medallion", "plan", "lab"],
         ["medallion", "replay", "lab"],
     ]
-    assert long.splitlines()[-1].startswith("  medallion replay lab storage.gold.root=/elsewhere/")
+    assert long.splitlines()[-1].startswith("  medallion replay lab storage.landing.root=/elsewhere/")
+    assert "connections" not in long
 
 
 @pytest.mark.parametrize(
