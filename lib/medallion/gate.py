@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from medallion import commits
+from medallion import commits, log_files
 from medallion.check import Check
 from medallion.conf import Expectation
 from medallion.errors import QualityError
@@ -25,11 +25,15 @@ def read_version(session: "SparkSession", state: State, version: int) -> "DataFr
 
     A small one is read on the driver. Of others, where no rows changed since, the newest version is read
     instead: Delta has that snapshot at hand, while any older one costs it a job to rebuild.
+
+    Raises HistoryError where files of it are gone.
     """
-    small = read_small(state.path, version)
+    version = state.version if version == state.data and not state.foreign else version
+    table = log_files.opened(state.name, state.path, version)
+    log_files.require_files(state.name, table)
+    small = read_small(table)
     if small is not None:
         return from_arrow(session, small)
-    version = state.version if version == state.data and not state.foreign else version
     return session.read.format("delta").option("versionAsOf", version).load(state.path)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from medallion import log_files
 from medallion.conf import Conf
 from medallion.errors import HistoryError
 from medallion.tables import layer_of
@@ -139,9 +140,7 @@ class Lake:
 
     def history(self, name: str, limit: int | None = None) -> Iterator[Commit]:
         """Yield a table's commits, newest first, as far back as its log reaches."""
-        from deltalake import DeltaTable
-
-        for entry in DeltaTable(self.path(name)).history(limit):
+        for entry in log_files.opened(name, self.path(name)).history(limit):
             yield Commit(
                 version=entry["version"],
                 at_ms=entry.get("timestamp", 0),
@@ -152,15 +151,10 @@ class Lake:
             )
 
     def state(self, name: str) -> State | None:
-        """Return a table's state, or None where it does not exist.
-
-        Raises HistoryError where an append-only table was restored: rows that were acknowledged may be gone.
-        """
-        from deltalake import DeltaTable
-
+        """Return a table's state, or None where it does not exist; raises HistoryError where its log is not whole."""
         if not self.exists(name):
             return None
-        delta = DeltaTable(self.path(name))
+        delta = log_files.opened(name, self.path(name))
         state = State(name, self.path(name), str(delta.metadata().id), delta.version(), None)
         newest = next(self.history(name, 1), None)
         if newest is None or newest.account is None:
@@ -169,11 +163,9 @@ class Lake:
 
     def size(self, name: str) -> int:
         """Return the bytes of a table's newest version, 0 where it does not exist."""
-        from deltalake import DeltaTable
-
         if not self.exists(name):
             return 0
-        files = DeltaTable(self.path(name)).get_add_actions(flatten=True)
+        files = log_files.opened(name, self.path(name)).get_add_actions(flatten=True)
         return sum(files.column("size_bytes").to_pylist())
 
     def commits_between(self, name: str, after: int, until: int) -> list[Commit]:
@@ -184,6 +176,10 @@ class Lake:
         if len(found) != until - after:
             raise HistoryError(f"{name}: versions {after + 1} to {until} wanted, its log holds {len(found)} of them")
         return found
+
+    def feed_gap(self, name: str, after: int, until: int) -> str | None:
+        """Return why the changes of versions (after, until] cannot be followed, None where they can."""
+        return log_files.feed_gap(self.path(name), after, until)
 
     def _behind_foreign_commits(self, state: State) -> State:
         """Look behind commits that are not ours for the newest account, and tell what they did."""

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from medallion import commits
+from medallion import commits, log_files
 from medallion.bronze import COLUMNS as BRONZE_COLUMNS
 from medallion.errors import HistoryError
 from medallion.fingerprint import fingerprint
-from medallion.lake import NO_VERSION, Account, Lake, Mark, State
+from medallion.lake import NO_VERSION, Account, Mark, State
 from medallion.step import Run, parameters
 from medallion.tables import RUN_DATE, Bronze, Gold, Silver, Table
 
@@ -72,12 +72,12 @@ def _decide(
     upstream: Mapping[str, State],
     changed: tuple[str, ...],
 ) -> tuple[str, str]:
-    forced = _forced_full(run.lake, state, mark, upstream)
+    forced = _forced_full(run, state, mark, upstream)
     if forced:
         return "full", forced
     moved = ", ".join(f"{name} {_since(state, name)} to {upstream[name].good}" for name in changed)
     if isinstance(table, Silver):
-        return ("affected_keys", moved) if changed else ("skip", UNCHANGED)
+        return _of_silver(state, moved) if changed else ("skip", UNCHANGED)
     account = state.account if state else None
     if account and account.run_date and account.run_date != run.run_date.isoformat():
         return "full", f"the run's date moved from {account.run_date} to {run.run_date}"
@@ -86,7 +86,13 @@ def _decide(
     return ("full", moved) if changed else ("skip", UNCHANGED)
 
 
-def _forced_full(lake: Lake, state: State | None, mark: str, upstream: Mapping[str, State]) -> str | None:
+def _of_silver(state: State | None, moved: str) -> tuple[str, str]:
+    """Return technique and reason where something changed upstream; a merge needs the rows that are stored."""
+    gone = log_files.files_gone(state.name, state.path, state.data) if state else None
+    return ("full", gone) if gone else ("affected_keys", moved)
+
+
+def _forced_full(run: Run, state: State | None, mark: str, upstream: Mapping[str, State]) -> str | None:
     """Return why nothing less than a full refresh is right, if so."""
     if state is None:
         return "first load"
@@ -96,19 +102,26 @@ def _forced_full(lake: Lake, state: State | None, mark: str, upstream: Mapping[s
         return f"its rows were changed by hand: {state.foreign}"
     if state.account.fingerprint != mark:
         return "its definition changed"
-    for name, up in upstream.items():
-        seen = state.account.watermark.get(name)
-        if seen is None or seen.table_id != up.table_id:
-            return f"{name} was recreated"
-        if seen.version > up.good:
-            return f"{name} went back from version {seen.version} to {up.good}"
-        if up.foreign:
-            return f"{name} was changed by hand: {up.foreign}"
-        try:
-            lake.commits_between(name, seen.version, up.good)
-        except HistoryError as error:
-            return f"history is gone: {error}"
-    return None
+    told = (_unfollowed(run, up, state.account.watermark.get(name)) for name, up in upstream.items())
+    return next((reason for reason in told if reason), None)
+
+
+def _unfollowed(run: Run, up: State, seen: Mark | None) -> str | None:
+    """Return why what happened to an upstream table since it was consumed cannot be told from its history."""
+    name = up.name
+    if seen is None or seen.table_id != up.table_id:
+        return f"{name} was recreated"
+    if seen.version > up.good:
+        return f"{name} went back from version {seen.version} to {up.good}"
+    if up.foreign:
+        return f"{name} was changed by hand: {up.foreign}"
+    try:
+        run.lake.commits_between(name, seen.version, up.good)
+    except HistoryError as error:
+        return f"history is gone: {error}"
+    # Of bronze the records are chosen by their delivery, not by its feed.
+    gap = None if isinstance(run.tables[name], Bronze) else run.lake.feed_gap(name, seen.version, up.good)
+    return f"history is gone: {name}: {gap}" if gap else None
 
 
 def _since(state: State | None, name: str) -> str:

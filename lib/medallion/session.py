@@ -86,6 +86,8 @@ class Sessions:
         """Return in a line what Spark says of an error, or that the server has gone."""
         if self.is_lost():
             return "the server it ran on has ended; whatever was committed stays, the next run takes up the rest"
+        if hasattr(error, "java_exception"):  # py4j's own words say no more than that there is one
+            return master.first_line(error)
         told = str(error).strip() or type(error).__name__
         return re.sub(r"^\([\w.$]+\) ", "", told.splitlines()[0])  # a server puts Java's class before some
 

@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from deltalake import DeltaTable
 
 SMALL_ROWS = 20_000
 SMALL_BYTES = 2 * 1024 * 1024  # of Parquet
 
 
-def read_small(path: str, version: int) -> "pa.Table | None":
-    """Return a table's rows at a version, all columns; None where there are too many to have them at hand."""
-    from deltalake import DeltaTable, QueryBuilder
+def read_small(table: "DeltaTable") -> "pa.Table | None":
+    """Return a table's rows, all columns; None where there are too many to have them at hand."""
+    from deltalake import QueryBuilder
 
-    table = DeltaTable(path, version=version)
     if not _is_small(table):
         return None
     return _as_spark_knows(QueryBuilder().register("t", table).execute("SELECT * FROM t").read_all())

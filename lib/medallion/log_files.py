@@ -1,0 +1,175 @@
+"""What of a table is still there on storage: commits of its log, data and change files; told before they are read.
+
+A log with an empty commit is read by many as one that never was, a feed with a gap as a change that never happened.
+Only local folders are looked through; on others whoever reads says what is missing.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from medallion.errors import HistoryError, some
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_FEED = "delta.enableChangeDataFeed"
+
+
+def opened(name: str, path: str, version: int | None = None) -> "DeltaTable":
+    """Return a table at a version (None: the newest); raises HistoryError where its log is not whole."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    log = _Log.of(path)
+    trouble = log.trouble()
+    if trouble:
+        raise HistoryError(f"{name}: {path}/_delta_log: {trouble}")
+    try:
+        return DeltaTable(path, version=version)
+    except DeltaError as error:
+        told = str(error).strip().splitlines()[0][:200]
+        raise HistoryError(f"{name}: {path}/_delta_log: cannot be read: {told}; {log.way_out()}") from error
+
+
+@dataclass(frozen=True)
+class _Log:
+    """The files of a local table's log by version; of one elsewhere nothing is known."""
+
+    commits: Mapping[int, Path]
+    checkpoints: frozenset[int]
+    checksums: frozenset[int]
+
+    @classmethod
+    def of(cls, path: str) -> "_Log":
+        commits: dict[int, Path] = {}
+        found: dict[str, set[int]] = {"checkpoint": set(), "crc": set()}
+        for place in _listed(path):
+            number, _, kind = place.name.partition(".")
+            if kind == "json":
+                commits[int(number)] = place
+            elif kind.partition(".")[0] in found:
+                found[kind.partition(".")[0]].add(int(number))
+        return cls(commits, frozenset(found["checkpoint"]), frozenset(found["crc"]))
+
+    def trouble(self) -> str | None:
+        """Say what readers may not notice: a commit that is empty, missing between others, or lost at the end."""
+        if not self.commits:
+            return None
+        newest = max(self.commits)
+        empty = [place.name for place in self.commits.values() if not place.stat().st_size]
+        if empty:
+            return f"found {some(sorted(empty))} empty; wanted the commit: bring it back from a backup"
+        since = max((number for number in self.checkpoints if number <= newest), default=-1)
+        missing = [number for number in range(since + 1, newest) if number not in self.commits]
+        if missing:
+            return f"found no commit of version {some(missing)}; wanted it: bring the file back from a backup"
+        lost = max(self.checksums, default=-1)
+        if lost > newest:
+            return (
+                f"found the checksum of version {lost}, but no commit of it; wanted {lost:020}.json: bring it back "
+                f"from a backup; without one remove {lost:020}.crc: the table is at version {newest} then, and the "
+                "next run makes up for what was lost"
+            )
+        return None
+
+    def way_out(self) -> str:
+        """Say what mends a log: a checkpoint is but a shortcut while all commits are there."""
+        if self.commits and 0 in self.commits and all(map(_parses, self.commits.values())):
+            return (
+                "all its commits are there: remove _last_checkpoint and *.checkpoint.parquet from the folder, they are "
+                "made again"
+            )
+        return "wanted its commits as they were: bring the folder back from a backup"
+
+
+def files_gone(name: str, path: str, version: int) -> str | None:
+    """Say which data files of a table's version are gone; None where all are there."""
+    return _gone(opened(name, path, version))
+
+
+def require_files(name: str, table: "DeltaTable") -> None:
+    """Raise HistoryError where data files of the table's version are gone."""
+    gone = _gone(table)
+    if gone:
+        raise HistoryError(
+            f"{name}: {gone}; wanted them back from a backup: without one move the table's folder away, and the next "
+            "run makes it anew from what it reads"
+        )
+
+
+def _gone(table: "DeltaTable") -> str | None:
+    places = [place for place in map(_local, table.file_uris()) if place is not None and not place.exists()]
+    if not places:
+        return None
+    return f"version {table.version()}: {len(places)} of its files are gone: {some(place.name for place in places)}"
+
+
+def feed_gap(path: str, after: int, until: int) -> str | None:
+    """Return why the change feed of versions (after, until] cannot be followed; None where it can, or nothing tells.
+
+    It may have been off for a while, or its files may have been removed before they were read.
+    """
+    if not _listed(path) or after >= until:
+        return None
+    if not _is_fed(path, after + 1):
+        return f"its change feed was off at version {after + 1}"
+    for version in range(after + 1, until + 1):
+        actions = _actions(path, version)
+        off = [a["metaData"] for a in actions if "metaData" in a and not _says_fed(a["metaData"])]
+        if off:
+            return f"its change feed was turned off at version {version}"
+        gone = [file for file in _told_by(actions) if not Path(path, unquote(file)).exists()]
+        if gone:
+            return f"files of its change feed are gone: {some(gone)} of version {version}"
+    return None
+
+
+def _told_by(actions: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the files from which a commit's changes are read: change files, else those it added and removed."""
+    changed = [action["cdc"]["path"] for action in actions if "cdc" in action]
+    if changed:
+        return changed
+    moved = [action.get("add") or action.get("remove") for action in actions if "add" in action or "remove" in action]
+    return [one["path"] for one in moved if one and one.get("dataChange")]
+
+
+def _is_fed(path: str, version: int) -> bool:
+    from deltalake import DeltaTable
+
+    return DeltaTable(path, version=version).metadata().configuration.get(_FEED) == "true"
+
+
+def _says_fed(metadata: dict[str, Any]) -> bool:
+    return bool(metadata.get("configuration", {}).get(_FEED) == "true")
+
+
+def _actions(path: str, version: int) -> list[dict[str, Any]]:
+    text = Path(path, "_delta_log", f"{version:020}.json").read_text()
+    return [json.loads(line) for line in text.splitlines() if line]
+
+
+def _parses(place: Path) -> bool:
+    try:
+        return all(isinstance(json.loads(line), dict) for line in place.read_text().splitlines() if line)
+    except ValueError:
+        return False
+
+
+def _listed(path: str) -> list[Path]:
+    """Return the numbered files of a local table's log."""
+    folder = Path(path, "_delta_log")
+    try:
+        names = [] if "://" in path else os.listdir(folder)
+    except OSError:
+        return []
+    return [folder / name for name in names if name[:20].isdigit() and name[20:21] == "."]
+
+
+def _local(uri: str) -> Path | None:
+    path = uri.removeprefix("file://")
+    return None if "://" in path else Path(unquote(path) if path != uri else path)
