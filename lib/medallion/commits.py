@@ -1,5 +1,6 @@
 """The one door to Delta commits: each carries its account, is safe to repeat, and is looked at afterwards."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ from medallion.lake import NO_VERSION, Account, Lake, State
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
+
+log = logging.getLogger(__name__)
 
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _TXN_APP = "spark.databricks.delta.write.txnAppId"
@@ -85,7 +88,7 @@ def merge(lake: Lake, target: Target, source: "DataFrame", keys: Sequence[str], 
     if "_gone" in source.columns:
         deletes, inserts = "WHEN MATCHED AND s._gone THEN DELETE", "AND NOT s._gone"
     done = target.dated(account)
-    with _as_transaction(session, target, done):
+    with _answered(lake, target, done), _as_transaction(session, target, done):
         session.sql(
             f"MERGE INTO delta.`{lake.path(target.name)}` t USING _merge_source s ON {met} {deletes} "
             f"WHEN MATCHED THEN UPDATE SET {sets} "
@@ -102,9 +105,10 @@ def note(lake: Lake, target: Target, session: "SparkSession", account: Account) 
     session.conf.set(_METADATA, account.to_json())
     try:
         path = lake.path(target.name)
-        session.sql(
-            f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('{_NOTE}' = '{account.run_id}.{target.next_version}')"
-        )
+        with _answered(lake, target, account):
+            session.sql(
+                f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('{_NOTE}' = '{account.run_id}.{target.next_version}')"
+            )
     finally:
         session.conf.unset(_METADATA)
     return _check(lake, target, account)
@@ -127,8 +131,21 @@ def _write(lake: Lake, target: Target, frame: "DataFrame", account: Account, mod
         writer = writer.option("txnAppId", target.state.table_id).option("txnVersion", str(target.next_version))
     if mode == "overwrite":
         writer = writer.option("overwriteSchema", "true")
-    writer.save(lake.path(target.name))
+    with _answered(lake, target, done):
+        writer.save(lake.path(target.name))
     return _check(lake, target, done)
+
+
+@contextmanager
+def _answered(lake: Lake, target: Target, done: Account) -> Iterator[None]:
+    """Take a commit that failed for done where it has landed: its answer was lost, and it must not be made twice."""
+    try:
+        yield
+    except Exception as error:
+        state = lake.state(target.name)
+        if state is None or state.account != done:
+            raise
+        log.warning("%s: version %s has landed, although: %s", target.name, state.version, str(error).splitlines()[:1])
 
 
 @contextmanager

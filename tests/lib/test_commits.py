@@ -97,6 +97,41 @@ def test_a_repeated_transaction_is_noticed_and_does_nothing(lake: Lake, session:
     assert (state.version, _stored(lake, session)) == (1, before)
 
 
+@pytest.mark.parametrize("write", ["append", "overwrite", "merge", "note"])
+@pytest.mark.parametrize("has_landed", [True, False])
+def test_a_commit_whose_answer_was_lost_counts_once_if_it_landed(
+    lake: Lake, session: SparkSession, monkeypatch: pytest.MonkeyPatch, write: str, has_landed: bool
+) -> None:
+    commits.append(lake, _target(lake), _numbers(session, 1), _account())
+    planned, account, news = _target(lake), _account("second"), _numbers(session, 2)
+    commit: Callable[[], Account] = {
+        "append": lambda: commits.append(lake, planned, news, account),
+        "overwrite": lambda: commits.overwrite(lake, planned, news, account),
+        "merge": lambda: commits.merge(lake, planned, news, ["id"], account),
+        "note": lambda: commits.note(lake, planned, session, replace(account, data=0, good=0)),
+    }[write]
+    of, name = (type(session), "sql") if write in ("merge", "note") else (type(news.write), "save")
+    real = getattr(of, name)
+
+    def cut_off(self: Any, *given: Any) -> None:
+        if has_landed:
+            real(self, *given)
+        raise ConnectionError("the answer was lost")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(of, name, cut_off)
+        if has_landed:
+            assert commit().run_id == "second"
+        else:
+            with pytest.raises(ConnectionError):
+                commit()
+
+    state = lake.state(NAME)
+    assert state is not None and state.version == has_landed
+    stored = {"append": [1, 2], "overwrite": [2], "merge": [1, 2], "note": [1]}[write]
+    assert _stored(lake, session) == (stored if has_landed else [1])
+
+
 def test_a_creation_that_somebody_was_faster_with_is_noticed(lake: Lake, session: SparkSession) -> None:
     planned = _target(lake)
     commits.append(lake, planned, _numbers(session, 1), _account("ours"))
