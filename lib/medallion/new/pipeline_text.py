@@ -57,11 +57,11 @@ _SILVER = '''\
 A day is a day of the pipeline's zone.
 """
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from medallion import job
-from medallion.parse import blank_to_null, problems, unreadable, utc_timestamp
+from medallion.parse import field, problems, unreadable, utc_timestamp
 from medallion.tables import CARRIED, Silver
 
 EVENT = "id string, kind string, happened_at string"
@@ -82,19 +82,15 @@ table = Silver(
 @table.transform
 def events(records: DataFrame, *, zone: str) -> DataFrame:
     """Read each event and type its fields."""
-    happened_at = utc_timestamp(_text("happened_at"))
+    happened_at = utc_timestamp(field("sent.happened_at"))
     return records.withColumn("sent", F.from_json("payload", EVENT)).select(
-        _text("id").alias("event_id"),
-        _text("kind").alias("kind"),
+        field("sent.id").alias("event_id"),
+        field("sent.kind").alias("kind"),
         happened_at.alias("happened_at"),
         F.to_date(F.from_utc_timestamp(happened_at, zone)).alias("event_date"),
         *CARRIED,
-        problems(unreadable("happened_at", _text("happened_at"), happened_at)),
+        problems(unreadable("happened_at", field("sent.happened_at"), happened_at)),
     )
-
-
-def _text(name: str) -> Column:
-    return blank_to_null(F.col(f"sent.{name}"))
 
 
 if __name__ == "__main__":
