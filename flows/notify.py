@@ -38,10 +38,18 @@ def notify(occasion: Literal["on_failure", "on_completion"], flow_run: Any, stat
         "state": state.name,
         "message": state.message,
     }
+    said = logging.getLogger("httpx")  # whose every request is told with its address
+    said.addFilter(_nothing)
     try:
         httpx.post(webhook.reveal(), json=message, timeout=10).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         log.warning("%s: could not be told: %s", occasion, type(error).__name__)
+    finally:
+        said.removeFilter(_nothing)
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    return False
 
 
 def _name(flow_run: Any) -> str:
