@@ -1,0 +1,216 @@
+"""Invariant 4: derived tables equal their recomputation, at the upstream versions that they say they were made from.
+
+Silver is made anew from all of bronze, gold from silver, by the engine's own functions, and compared row by row
+whatever their order. Only a table whose definition is today's can be made anew.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from medallion import gate, gold, intervals, outcomes, planner, quarantine
+from medallion.audit.finding import Result
+from medallion.audit.pins import Pin, Pinned
+from medallion.curate import judged, looked_up, rows_of
+from medallion.lake import NO_VERSION, State
+from medallion.planner import Plan
+from medallion.step import Run, Step
+from medallion.tables import INTERVAL, Bronze, Silver, Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from medallion.session import Sessions
+
+_MOST = 1000  # rows of a difference that are counted
+_DIGITS = 9  # of a floating point number that are compared: sums of them depend on the order
+
+
+def check(pinned: Pinned, result: Result, sessions: "Sessions") -> None:
+    """Make silver and gold anew, and compare."""
+    for name, pin in pinned.tables.items():
+        table = pinned.run.tables[name]
+        if isinstance(table, Bronze):
+            continue
+        if pin.problem is not None or pin.good == NO_VERSION or pin.account is None:
+            result.skip(name, "no version that passed can be read")
+            continue
+        with result.perhaps(name):
+            _table(pinned, table, pin, result, sessions.fresh)
+
+
+def _table(
+    pinned: Pinned, table: Table, pin: Pin, result: Result, open_session: "Callable[[int], SparkSession]"
+) -> None:
+    upstream = _upstream(pinned, table, pin, result)
+    if upstream is None or pin.account is None:
+        return
+    run = _as_of(pinned.run, pin)
+    planned = planner.plan(run, table, upstream)  # type: ignore[arg-type]
+    if planned.fingerprint != pin.account.fingerprint:
+        result.skip(table.name, "its definition changed since; the next run refreshes it in full")
+        return
+    step = Step(run, table, lambda: open_session(_bytes(pin, pinned, upstream)))
+    if isinstance(table, Silver):
+        _silver(pinned, step, table, replace(planned, technique="full"), pin, result)
+    else:
+        anew = gold.build(step, table, planned)  # type: ignore[arg-type]
+        stored = gate.read_version(step.session, pin.state_at(pin.good), pin.good).select(*table.columns)
+        _compare(table.name, anew, stored, _key_of(table), pin, result)
+
+
+def _upstream(pinned: Pinned, table: Table, pin: Pin, result: Result) -> "Mapping[str, State] | None":
+    """Return what a table reads, at the versions that it was made from; None where one of them is not there."""
+    found: dict[str, State] = {}
+    for name in table.upstream:
+        above = pinned.tables.get(name)
+        mark = pin.account.watermark.get(name) if pin.account else None
+        if above is None or above.problem is not None or mark is None or mark.table_id != above.table_id:
+            result.skip(table.name, f"{name}, as it was when this was made, cannot be read")
+            return None
+        if not above.log.oldest <= mark.version <= above.version:
+            result.skip(table.name, f"{name} version {mark.version}, which it was made from, is no longer there")
+            return None
+        found[name] = above.state_at(mark.version)
+    return found
+
+
+def _as_of(run: Run, pin: Pin) -> Run:
+    """Return the run with the date that a table's rows were made with."""
+    told = pin.account.run_date if pin.account else None
+    return replace(run, run_date=date.fromisoformat(told)) if told else run
+
+
+def _bytes(pin: Pin, pinned: Pinned, upstream: Mapping[str, State]) -> int:
+    return sum(one.log.snapshot(one.version).bytes for one in (pin, *(pinned.tables[name] for name in upstream)))
+
+
+def _silver(pinned: Pinned, step: Step, table: Silver, planned: Plan, pin: Pin, result: Result) -> None:
+    """Curate all records, as a full refresh would, and compare what it would write and reject with what is there."""
+    rows = _sorted_out(step, table, planned).persist()
+    try:
+        _written(step, table, rows, pin, result)
+        _rejected(pinned, step, table, rows, result)
+    finally:
+        rows.unpersist()
+
+
+def _sorted_out(step: Step, table: Silver, planned: Plan) -> "DataFrame":
+    session, tables = step.session, step.run.tables
+
+    def at_mark(name: str) -> "DataFrame":
+        state = planned.upstream[name]
+        return gate.one_a_key(tables[name], gate.read_version(session, state, state.good))
+
+    records = at_mark(table.reads)
+    if table.parent:
+        records = records.where("NOT _deleted")
+    given = step.parameters()
+    lookups = {lookup.table: at_mark(lookup.table) for lookup in table.lookups}
+    complete = looked_up(rows_of(table, records, given), table.lookups, lookups)
+    rows = judged(table, complete, given, gate.expectations_of(step))
+    return intervals.of_all(table, rows) if table.keeps_versions else outcomes.among_themselves(table, rows)
+
+
+def _written(step: Step, table: Silver, rows: "DataFrame", pin: Pin, result: Result) -> None:
+    columns = [*table.columns, *(INTERVAL if table.keeps_versions else ()), "_record_id", "_deleted"]
+    stored = gate.read_version(step.session, pin.state_at(pin.good), pin.good).select(*columns)
+    if table.parent:  # children that are gone leave tombstones, which nothing but history tells of
+        stored = stored.where("NOT _deleted")
+    _compare(table.name, rows.where("_outcome = 'written'").select(*columns), stored, table.key, pin, result)
+
+
+def _rejected(pinned: Pinned, step: Step, table: Silver, rows: "DataFrame", result: Result) -> None:
+    """What is rejected of all records is what the quarantine holds."""
+    held = pinned.quarantines.get(table.name)
+    anew = rows.where("_verdict != 'valid'").selectExpr("_record_id", "_ordinal", "_verdict AS outcome")
+    name = quarantine.name_of(table)
+    if held is None or held.problem is not None:
+        count = anew.count()
+        if count and held is None:
+            told = [f"{row['outcome']} {row['_record_id']} row {row['_ordinal']}" for row in anew.take(5)]
+            result.red(name, f"it is not there, and {count} rows are to be in it", told, _next(name, table.name))
+        return
+    if (pin := pinned.tables[table.name]).data != pin.good:
+        result.skip(name, f"it is of version {pin.data}, which did not pass; readers see {pin.good}")
+        return
+    stored = gate.read_version(step.session, held.state_at(held.version), held.version).select(*anew.columns)
+    differences = _different(anew, stored, quarantine.KEY)
+    _saw(held, result)
+    if differences and (run_id := pinned.unsettled(table.name)):
+        result.skip(name, f"run {run_id} wrote it, and not yet {table.name}: it is at work, or the next run evens it")
+    elif differences:
+        _differs(name, held, differences, _next(name, table.name), result)
+
+
+def _compare(name: str, anew: "DataFrame", stored: "DataFrame", key: tuple[str, ...], pin: Pin, result: Result) -> None:
+    differences = _different(anew, stored, key)
+    _saw(pin, result)
+    if differences:
+        _differs(name, pin, differences, _next(name, name), result)
+
+
+def _saw(pin: Pin, result: Result) -> None:
+    result.saw("tables", 1)
+    result.saw("rows", pin.log.snapshot(pin.shown).rows or 0)
+
+
+def _differs(name: str, pin: Pin, differences: list[str], next_: str, result: Result) -> None:
+    result.red(name, f"version {pin.shown} differs from its recomputation", differences, next_)
+
+
+def _different(anew: "DataFrame", stored: "DataFrame", key: tuple[str, ...]) -> list[str]:
+    """Compare rows whatever their order; what differs is told by key."""
+    from pyspark.sql import functions as F
+
+    wanted, found = (frame.select(*_comparable(frame)) for frame in (anew, stored))
+    surplus = found.exceptAll(wanted).withColumn("_side", F.lit("stored"))
+    lacking = wanted.exceptAll(found).withColumn("_side", F.lit("made anew"))
+    return _differences(surplus.unionByName(lacking).limit(_MOST).toArrow().to_pylist(), key)
+
+
+def _differences(rows: list[dict[str, Any]], key: tuple[str, ...]) -> list[str]:
+    """Return a line a key: only in the table, only made anew, or which columns differ."""
+    sides: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        sides.setdefault(tuple(row[column] for column in key), {})[row.pop("_side")] = row
+    told: list[str] = []
+    for values, found in sorted(sides.items(), key=lambda item: str(item[0])):
+        named = ", ".join(f"{column}={value}" for column, value in zip(key, values, strict=True))
+        if len(found) == 1:
+            told.append(f"{named}: only {'in the table' if 'stored' in found else 'when made anew'}")
+            continue
+        stored, anew = found["stored"], found["made anew"]
+        other = [f"{c} is {stored[c]}, made anew {anew[c]}" for c in stored if stored[c] != anew[c]]
+        told.append(f"{named}: {'; '.join(other[:3])}")
+    return told
+
+
+def _comparable(frame: "DataFrame") -> "list[Column]":
+    """Return columns in forms that can be compared: maps as sorted text, nested ones as text, reals rounded."""
+    from pyspark.sql import functions as F
+
+    found: list[Column] = []
+    for field in frame.schema.fields:
+        column, type_ = F.col(f"`{field.name}`"), field.dataType.simpleString()
+        if type_.startswith("map"):
+            column = F.to_json(F.array_sort(F.map_entries(column)))
+        elif type_.startswith(("array", "struct")):
+            column = F.to_json(column)
+        elif type_ in ("double", "float"):
+            column = F.format_string(f"%.{_DIGITS}e", column.cast("double"))
+        elif type_ in ("variant",):
+            column = column.cast("string")
+        found.append(column.alias(field.name))
+    return found
+
+
+def _key_of(table: Table) -> tuple[str, ...]:
+    return tuple(getattr(table, "key", ()))
+
+
+def _next(name: str, table: str) -> str:
+    pipeline, layer, short = table.split(".")
+    command = f"medallion run {pipeline} --table {layer}.{short}"
+    return f"`medallion history {name}` tells who wrote it; remove the table's folder, then {command}: it is made anew"
