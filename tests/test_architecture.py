@@ -139,7 +139,9 @@ def test_tables_are_committed_behind_one_door() -> None:
 
 
 def test_the_environment_is_read_behind_the_doors_of_conf_clock_and_secrets() -> None:
-    doors = {f"{ENGINE}/{name}.py" for name in ("clock", "conf/__init__", "conf/secret", "session", "spark_conf")}
+    doors = {
+        f"{ENGINE}/{name}.py" for name in ("clock", "conf/__init__", "conf/secret", "faults", "session", "spark_conf")
+    }
 
     assert _users(_names("os.environ", "os.getenv", "environ"), ENGINE, "jobs") == doors
 

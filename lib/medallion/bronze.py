@@ -12,6 +12,7 @@ from medallion import commits, gate, intake
 from medallion.check import Check
 from medallion.conf import Source
 from medallion.errors import CommitError, HistoryError, some
+from medallion.faults import point
 from medallion.lake import NO_VERSION, Account, Lake, Mark, State
 from medallion.landing import Landing, Manifest, batches
 from medallion.records import Batch, read
@@ -59,7 +60,9 @@ def ingest(step: Step, table: Bronze) -> Outcome:
     landing = Landing(step.run.conf, table.source)
     known = step.lake.state(step.name)
     since = consumed(known, table)
+    point("bronze.before_intake")
     taken = intake.take(step.run.conf, table.source, known, since, log.info)
+    point("bronze.after_intake")
     pending = landing.after(since)
     rows = {"read": 0, "stored": 0, "duplicates": 0}
     if not pending and known is not None:
@@ -69,6 +72,7 @@ def ingest(step: Step, table: Bronze) -> Outcome:
         account, columns = _append(step, table, landing, batch)
         rows = {term: rows[term] + account.rows[term] for term in rows}
         unknown.update(columns)
+    point("bronze.all_appended")
     state = step.lake.state(step.name)
     reason = f"{len(pending)} new deliver{'y' if len(pending) == 1 else 'ies'}" if pending else NONE_YET
     told = ("append", "; ".join([reason, *taken.notes]), state.version if state else None, rows)
@@ -119,12 +123,14 @@ def delivered(lake: Lake, name: str, source: str, version: int) -> int:
 def _append(step: Step, table: Bronze, landing: Landing, manifests: Sequence[Manifest]) -> tuple[Account, list[str]]:
     """Append deliveries in one commit, and return its account and the columns that conf does not name."""
     source = step.run.conf.source(table.source)
+    point("bronze.before_read")
     batch = read(landing, source, manifests)
     state = step.lake.state(step.name)
     first, last = (manifests[0].number, manifests[-1].number) if manifests else (0, 0)
     target = commits.Target(step.name, state, commits.APPEND_ONLY)
     news, duplicates = _new(step, source, batch)
     stored = len(batch.table) - duplicates
+    point("bronze.before_commit")
     account = Account(
         step.run.run_id,
         technique="append",
@@ -141,6 +147,7 @@ def _append(step: Step, table: Bronze, landing: Landing, manifests: Sequence[Man
     else:
         account = replace(account, good=commits.SAME_COMMIT)
         done = commits.append(step.lake, target, _documented(step, news, last), account)
+    point("bronze.after_commit")
     _balance(step, done, stored)
     return done, batch.unknown_columns()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from medallion import conf, gate, quiet, run
 from medallion.errors import ConfError
+from medallion.faults import point
 from medallion.lake import NO_VERSION
 from medallion.session import Sessions, register
 from medallion.step import Run
@@ -33,7 +34,9 @@ def connect(pipeline: str, overrides: Sequence[str] = ()) -> "SparkSession":
         )
     with quiet.starting():
         session = Sessions(loaded, _say).fresh()
+    point("catalog.before_views")
     register(session, known)
+    point("catalog.after_views")
     return session
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from medallion.errors import CommitError
+from medallion.faults import point
 from medallion.lake import NO_VERSION, Account, Lake, State
 
 if TYPE_CHECKING:
@@ -88,12 +89,14 @@ def merge(lake: Lake, target: Target, source: "DataFrame", keys: Sequence[str], 
     if "_gone" in source.columns:
         deletes, inserts = "WHEN MATCHED AND s._gone THEN DELETE", "AND NOT s._gone"
     done = target.dated(account)
+    point("commits.before_merge")
     with _answered(lake, target, done), _as_transaction(session, target, done):
         session.sql(
             f"MERGE INTO delta.`{lake.path(target.name)}` t USING _merge_source s ON {met} {deletes} "
             f"WHEN MATCHED THEN UPDATE SET {sets} "
             f"WHEN NOT MATCHED {inserts} THEN INSERT ({names}) VALUES ({values})"
         ).collect()
+    point("commits.after_merge")
     session.catalog.dropTempView("_merge_source")
     return _check(lake, target, done)
 
@@ -102,6 +105,7 @@ def note(lake: Lake, target: Target, session: "SparkSession", account: Account) 
     """Commit an account without touching rows: a watermark that moved, or a verdict."""
     if target.state is None:
         raise CommitError(f"{target.name}: nothing to note in a table that does not exist")
+    point("commits.before_note")
     session.conf.set(_METADATA, account.to_json())
     try:
         path = lake.path(target.name)
@@ -111,6 +115,7 @@ def note(lake: Lake, target: Target, session: "SparkSession", account: Account) 
             )
     finally:
         session.conf.unset(_METADATA)
+    point("commits.after_note")
     return _check(lake, target, account)
 
 
@@ -131,8 +136,10 @@ def _write(lake: Lake, target: Target, frame: "DataFrame", account: Account, mod
         writer = writer.option("txnAppId", target.state.table_id).option("txnVersion", str(target.next_version))
     if mode == "overwrite":
         writer = writer.option("overwriteSchema", "true")
+    point("commits.before_write")
     with _answered(lake, target, done):
         writer.save(lake.path(target.name))
+    point("commits.after_write")
     return _check(lake, target, done)
 
 

@@ -9,6 +9,7 @@ from medallion.check import Check
 from medallion.conf import Expectation
 from medallion.errors import QualityError
 from medallion.expectations import check_table, table_rules
+from medallion.faults import point
 from medallion.graph import check_sql, named_in
 from medallion.lake import NO_VERSION, Account, State
 from medallion.session import from_arrow
@@ -125,7 +126,9 @@ def judge_version(step: Step, state: State) -> list[Check]:
     checks = judge_frame(step, read_version(step.session, state, state.data))
     if state.account is not None and not failed(checks):
         target = commits.Target(step.name, state, commits.CURATED)
+        point("gate.before_verdict")
         commits.note(step.lake, target, step.session, _passed(step, state.account))
+        point("gate.after_verdict")
     return checks
 
 

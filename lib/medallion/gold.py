@@ -11,6 +11,7 @@ from medallion.check import Check
 from medallion.curate import check_columns
 from medallion.errors import QualityError
 from medallion.expectations import found, judge, misses, row_rules
+from medallion.faults import point
 from medallion.planner import Plan, plan
 from medallion.step import Outcome, Step
 from medallion.tables import Aggregate, Gold
@@ -27,6 +28,7 @@ def refresh(step: Step, table: Gold) -> Outcome:
     if planned.technique == "skip":
         version = planned.state.version if planned.state else None
         return Outcome(table.name, "skipped", "skip", planned.reason, version, {"read": 0, "written": 0})
+    point("gold.planned")
     rows = build(step, table, planned).persist()
     try:
         return _commit(step, table, planned, rows)
@@ -74,7 +76,9 @@ def _commit(step: Step, table: Gold, planned: Plan, rows: "DataFrame") -> Outcom
     failing = gate.failed(checks)
     target = commits.Target(table.name, planned.state, commits.CURATED)
     account = planned.account(step.run, table, {"read": read, "written": read}, judged=not failing)
+    point("gold.before_commit")
     done = commits.overwrite(step.lake, target, rows, account)
+    point("gold.after_commit")
     score = round(100 * (1 - missing / read), 2) if read else None
     outcome = Outcome(
         table.name, "done", planned.technique, planned.reason, done.data, dict(done.rows), checks, score=score

@@ -17,6 +17,7 @@ from medallion import clock
 from medallion.conf import Conf
 from medallion.durable import make_folder, sync
 from medallion.errors import LandingError
+from medallion.faults import point
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Landing:
         landed = [self._write(inside, name, content) for name, content in files]
         sync(inside)
         sync(inside.parent)
+        point("landing.files_durable")
         digest = sha256("".join(file.sha256 for file in landed).encode()).hexdigest()
         received_at = clock.now().isoformat()
         return self._publish(delivery, Manifest(0, self.source, received_at, digest, tuple(landed), cursor))
@@ -114,6 +116,7 @@ class Landing:
             raise LandingError(f"{self.source}: found file name {name!r} twice in one delivery")
         with path.open("xb") as handle:
             handle.write(content)
+            point("landing.file_written")
             handle.flush()
             os.fsync(handle.fileno())
         inside = str(path.relative_to(self.folder))
@@ -132,12 +135,15 @@ class Landing:
                 json.dump(asdict(manifest), handle)
                 handle.flush()
                 os.fsync(handle.fileno())
+            point("landing.before_link")
             try:
                 os.link(draft, self._manifest_path(number))
             except FileExistsError:
                 continue
+            point("landing.after_link")
             draft.unlink()
             sync(folder)
+            point("landing.published")
             return manifest
 
     def _manifest_path(self, number: int) -> Path:

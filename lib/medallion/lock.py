@@ -16,6 +16,7 @@ from pathlib import Path
 from medallion import clock
 from medallion.conf import Conf
 from medallion.errors import LockedError
+from medallion.faults import point
 from medallion.warm import dead
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ def _held(conf: Conf, name: str, run_id: str, said: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as handle:
         _take(handle.fileno(), path, f"{name}: {said}", wait=conf.platform.runtime.on_locked == "wait")
+        point("lock.taken")
         dead.end(conf)  # a client that died left the lock, but perhaps a server that goes on for it
         handle.truncate(0)
         holder = {"run": run_id, "process": os.getpid(), "since": clock.now().isoformat(timespec="seconds")}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from medallion import commits, lock, query
 from medallion.conf import Conf
+from medallion.faults import point
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,8 +54,11 @@ def record(run: "Run", report: "Report") -> None:
     """Append what a run did and how its tables fared; waits for another process that records just now."""
     started_at = datetime.fromisoformat(report.started_at)
     with lock.writing(_patient(run.conf), f"{run.conf.name}.ops.runs", run.run_id):
+        point("ops.before_record")
         _append(_path(run.conf, "runs"), RUNS, _steps(report, started_at))
+        point("ops.runs_recorded")
         _append(_path(run.conf, "quality"), QUALITY, _checks(report, started_at))
+        point("ops.quality_recorded")
 
 
 def last_runs(conf: Conf, limit: int) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Literal
 from medallion import bronze, clock, gold, graph, lock, silver
 from medallion.conf import Conf
 from medallion.errors import ConfError, LakehouseError, QualityError, SetupError
+from medallion.faults import point
 from medallion.lake import Lake
 from medallion.landing import Landing
 from medallion.session import Sessions
@@ -53,8 +54,10 @@ def run_step(run: Run, sessions: Sessions, name: str, *, replay: bool = False) -
     table = run.tables[name]
     try:
         with lock.writing(run.conf, name, run.run_id):
+            point("run.table_locked")
             step = Step(run, table, lambda: sessions.fresh(_input_bytes(run, table)))
             outcome = _refresh(step, table, replay=replay)
+            point("run.table_done")
     except (ConfError, SetupError):  # no other table could do better
         raise
     except QualityError as error:
@@ -85,6 +88,7 @@ def run_tables(
     Raises LockedError where another process runs the pipeline just now and conf says not to wait for it.
     """
     with lock.running(run.conf, run.run_id):
+        point("run.pipeline_locked")
         return _run_tables(run, sessions, names, listen, replay)
 
 
@@ -113,6 +117,7 @@ def _run_tables(run: Run, sessions: Sessions, names: Collection[str], listen: Li
             pool.shutdown(wait=False, cancel_futures=True)
             sessions.cancel()
             raise
+    point("run.all_done")
     report.seconds = round(time.monotonic() - started, 2)
     return report
 

@@ -13,6 +13,7 @@ from medallion.chosen import Chosen, choose
 from medallion.curate import contract, judged, looked_up, rows_of
 from medallion.errors import CommitError, QualityError
 from medallion.expectations import holds_by_change, row_rules, table_rules
+from medallion.faults import point
 from medallion.lake import State
 from medallion.outcomes import Tally
 from medallion.planner import Plan, plan
@@ -35,10 +36,12 @@ def refresh(step: Step, table: Silver, *, replay: bool = False) -> Outcome:
         planned = replace(planned, technique="affected_keys", reason="replay of what was quarantined or waits")
     if planned.technique == "skip":
         return _unjudged_or_skipped(step, planned)
+    point("silver.planned")
     outcome = _curate(step, table, planned, choose(step, table, planned, replay=replay))
     if outcome is None:  # rows that were taken before no longer pass: only all records together tell what is left
         planned = replace(planned, technique="full", reason="rows that were taken before no longer pass")
         outcome = _curate(step, table, planned, choose(step, table, planned, replay=False))
+    point("silver.before_verdict")
     assert outcome is not None  # a full refresh displaces nothing
     return _judged(step, outcome)
 
@@ -58,13 +61,16 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
     sorted_out = _sort_out(step, table, planned, chosen, rows, columns).persist()
     try:
         counted = outcomes.count(table, sorted_out, row_rules(expectations))
+        point("silver.judged")
         if counted.displaced and planned.technique != "full":
             return None
         failing = gate.failed(counted.checks)
         if failing:
             raise QualityError(f"{table.name}: stopped before the commit: {gate.describe(failing)}", counted.checks)
         _settle(step, table, planned, chosen, sorted_out, counted)
+        point("silver.before_commit")
         _commit(step, table, planned, sorted_out, columns, counted)
+        point("silver.after_commit")
     finally:
         sorted_out.unpersist()
     state = step.lake.state(table.name)
@@ -106,7 +112,9 @@ def _settle(step: Step, table: Silver, planned: Plan, chosen: Chosen, rows: "Dat
     known = step.lake.exists(quarantine.name_of(table))
     if counted.rejected or (known and (anew or chosen.again is not None)):
         found = quarantine.rejected(step, rows.where(f"_outcome != '{outcomes.ADJUSTED}'"), chosen.records)
+        point("quarantine.before_settle")
         quarantine.settle(step, table, found, chosen.again, anew=anew)
+        point("quarantine.after_settle")
 
 
 def _commit(

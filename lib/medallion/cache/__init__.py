@@ -26,6 +26,7 @@ from medallion.cache.values import Kind, kind_of
 from medallion.conf import Conf
 from medallion.conf.cache import CachedTable
 from medallion.errors import ConfError, LakehouseError, some
+from medallion.faults import point
 from medallion.tables import Bronze, Table
 
 FORMAT = 1  # of the file; another one is built anew
@@ -121,7 +122,9 @@ class Place:
         beside = self.root / f".{self.table}.link"
         beside.unlink(missing_ok=True)
         beside.symlink_to(self.file(build).name)
+        point("cache.before_replace")
         os.replace(beside, self.link)
+        point("cache.after_replace")
         durable.sync(self.root)
 
     def sweep(self) -> None:

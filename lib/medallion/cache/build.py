@@ -8,6 +8,7 @@ from pathlib import Path
 from medallion import durable
 from medallion.cache import Cached, CacheError, Definition, Place, connect, put_state, schema
 from medallion.cache.source import Row, Source
+from medallion.faults import point
 from medallion.query import quoted
 
 GAP = 64  # free places after each row, for rows that come between later
@@ -27,12 +28,17 @@ def build(place: Place, source: Source, synced_at: str, tell: Tell) -> Cached:
     number = (place.current() or 0) + 1
     path = place.file(number)
     path.touch()
+    point("cache.file_made")
     try:
         now = _fill(path, source, number, synced_at, tell)
+        point("cache.before_sync")
         durable.sync(path)
+        point("cache.before_swap")
         place.swap(number)
+        point("cache.after_swap")
     except BaseException:
-        path.unlink(missing_ok=True)
+        if place.current() != number:  # an error of the swap may come after readers see it
+            path.unlink(missing_ok=True)
         raise
     return now
 
@@ -49,6 +55,7 @@ def _fill(path: Path, source: Source, number: int, synced_at: str, tell: Tell) -
         rows = _insert(connection, made, source.rows(), total, tell)
         if rows != total:
             raise CacheError(f"{made.table}: read {rows:,} rows of version {source.version}; wanted {total:,}")
+        point("cache.rows_read")
         tell("indexing keys", rows, total)
         try:
             for statement in schema.indexes(made):
@@ -61,7 +68,9 @@ def _fill(path: Path, source: Source, number: int, synced_at: str, tell: Tell) -
         facts = (made.table, state.table_id, source.version, synced_at, rows, made.fingerprint, number, made)
         now = Cached(*facts)
         put_state(connection, now)
+        point("cache.before_build_commit")
         connection.execute("COMMIT")
+        point("cache.after_build_commit")
     tell("checking", rows, total)
     with closing(connect(path)) as connection:  # anew: what stands in the file counts
         check(connection, made)

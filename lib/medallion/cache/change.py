@@ -11,6 +11,7 @@ from medallion.cache import Cached, Definition, Place, connect, put_state, schem
 from medallion.cache.build import GAP, Tell
 from medallion.cache.source import MOST_CHANGED, Row, Source, Unfollowed
 from medallion.cache.values import Stored
+from medallion.faults import point
 from medallion.query import quoted
 
 _TOLD_EVERY = 500  # rows
@@ -32,14 +33,18 @@ def follow(place: Place, source: Source, known: Cached, synced_at: str, tell: Te
         with _transaction(connection):
             work = _Work(connection, known.definition)
             _apply(work, changes, tell)
+            point("cache.changes_applied")
             rows = known.rows + work.inserted - work.deleted
             if rows != source.count():
                 raise Unfollowed(f"its change feed leads to {rows:,} rows, the table has {source.count():,}")
             _recount(connection, work.values)
             now = replace(known, version=source.version, synced_at=synced_at, rows=rows)
             put_state(connection, replace(now, definition=source.definition))
+            point("cache.before_changes_commit")
+        point("cache.after_changes_commit")
         connection.execute("PRAGMA busy_timeout = 1000")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        point("cache.changes_checkpointed")
     return now, work.changed
 
 
@@ -101,6 +106,7 @@ class _Work:
         if schema.has_words(self.made):
             self.connection.execute(f"{self.learn} WHERE place = ?", (place,))
         self.values.update((name, row[at]) for name, at in self.filters)
+        point("cache.row_put")
 
 
 def _apply(work: _Work, changes: Mapping[Row, Row | None], tell: Tell) -> None:

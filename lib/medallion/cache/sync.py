@@ -14,6 +14,7 @@ from medallion.cache.log import Entry, Log
 from medallion.cache.source import Unfollowed
 from medallion.conf import Conf
 from medallion.errors import ConfError, LakehouseError, LockedError
+from medallion.faults import point
 from medallion.output import counted, size
 from medallion.run import Report
 from medallion.step import Outcome, Run
@@ -185,6 +186,7 @@ def _sync(prepared: Run, made: Definition, book: Log, run_error: str | None, say
 
     with lock.writing(prepared.conf, f"{name}.cache", prepared.run_id):
         book.begin(name, started)
+        point("cache.sync_begun")
         try:
             done, error = _tried(prepared, made, tell)
         except BaseException:
@@ -197,6 +199,7 @@ def _sync(prepared: Run, made: Definition, book: Log, run_error: str | None, say
         entry = Entry(name, started, clock.stamp(), round(seconds * 1000), *facts)
         if error is None:
             book.checked(name)
+        point("cache.before_log")
         book.end(name, entry if done.technique != "none" or error else None)
     bytes_after = place.bytes()
     return Synced(name, *facts[:4], done.changed, bytes_after, round(seconds, 3), error)

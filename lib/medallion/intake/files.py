@@ -13,6 +13,7 @@ from medallion import clock
 from medallion.conf import Source
 from medallion.conf.intake import FilesIntake
 from medallion.errors import IntakeError
+from medallion.faults import point
 from medallion.intake.asked import Asked, Taken
 from medallion.output import counted, size
 
@@ -91,7 +92,9 @@ def _take_folder(asked: Asked, intake: FilesIntake, folder: Path) -> Taken:
 
 
 def _publish(asked: Asked, taken: Taken, waiting: list[tuple[str, bytes]], cursor: Mapping[str, Any]) -> None:
+    point("intake.before_files")
     manifest = asked.landing.deliver(waiting, cursor)
+    point("intake.after_files")
     taken.manifests.append(manifest)
     asked.say(f"{asked.name}: {counted(len(waiting), 'files')}, {size(manifest.bytes)}")
 

@@ -21,6 +21,7 @@ from medallion import clock
 from medallion.conf import Conf, find_project, load, pipelines
 from medallion.conf.intake import WebhookIntake
 from medallion.errors import ConfError, LakehouseError
+from medallion.faults import point
 from medallion.lock import refuse_shared_storage
 from medallion.receiver import checks
 from medallion.receiver.counts import Counts, to_stderr
@@ -96,6 +97,7 @@ class Receiver:
         if checks.is_too_deep(body, endpoint.max_depth):
             raise Refused(413, f"nested too deep; wanted at most {endpoint.max_depth} levels")
         payload = Payload(signed.id, clock.now().isoformat(timespec="microseconds"), body)
+        point("receiver.body_read")
         try:
             answered = endpoint.writer.put(payload)
         except queue.Full:
@@ -103,7 +105,9 @@ class Receiver:
         problems = checks.problems(body, endpoint.contract)
         with suppress(TimeoutError):
             async with asyncio.timeout(STORE_SECONDS):
-                return _told(await answered, problems)
+                answer = await answered
+                point("receiver.before_answer")
+                return _told(answer, problems)
         raise Refused(503, _NOT_STORED, RETRY)
 
     def _endpoint(self, request: Request) -> Endpoint:

@@ -18,6 +18,7 @@ from pathlib import Path
 from medallion import clock
 from medallion.durable import make_folder
 from medallion.errors import LandingError
+from medallion.faults import point
 from medallion.landing import Landing, Manifest
 
 FILE = "inbox.sqlite"
@@ -95,7 +96,10 @@ class Inbox:
         if self.path.stat().st_ino != self._inode:
             raise OSError(f"{self.path}: replaced while it was open")
         with self._transaction():
-            return [self._stored(payload) for payload in payloads]
+            answers = [self._stored(payload) for payload in payloads]
+            point("inbox.before_store_commit")
+        point("inbox.after_store_commit")
+        return answers
 
     def settle(self) -> None:
         """Write again, and sync, whatever a failed sync may have left in memory only; raises sqlite3.Error."""
@@ -137,6 +141,7 @@ class Inbox:
             with self._transaction():
                 told = [(row,) for row in rows[start : start + _AT_ONCE]]
                 self._db.executemany("update payloads set body = null where rowid = ?", told)
+                point("inbox.before_mark_commit")
 
     def forget(self, before: str) -> None:
         """Remove keys of landed payloads that came before an instant."""
@@ -198,8 +203,11 @@ def gather(landing: Landing, most_bytes: int = MOST_BYTES) -> list[Manifest]:
     try:
         with closing(Inbox(landing.folder)) as inbox:
             published = list(_publish(inbox, landing, most_bytes))
+            point("inbox.before_forget")
             inbox.forget((clock.now() - KEPT).isoformat(timespec="microseconds"))
+            point("inbox.before_shrink")
             inbox.shrink()
+            point("inbox.gathered")
             return published
     except (sqlite3.Error, OSError) as error:
         raise LandingError(
@@ -211,6 +219,9 @@ def gather(landing: Landing, most_bytes: int = MOST_BYTES) -> list[Manifest]:
 def _publish(inbox: Inbox, landing: Landing, most_bytes: int) -> Iterator[Manifest]:
     until = inbox.newest()
     while (part := inbox.part(until, most_bytes)) is not None:
+        point("inbox.part_read")
         manifest = landing.deliver([(DELIVERED_AS, part.content)])
+        point("inbox.part_published")
         inbox.mark_landed(part.rows)
+        point("inbox.part_marked")
         yield manifest

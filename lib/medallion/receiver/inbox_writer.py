@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 from medallion.errors import SetupError
+from medallion.faults import point
 from medallion.receiver.inbox import FILE, Answer, Inbox, Payload
 
 BATCHES_WAITING = 8
@@ -98,7 +99,9 @@ class Writer:
                 self._inbox = Inbox(self._folder)
             if self._failing:
                 self._inbox.settle()
+            point("inbox.before_store")
             answers = self._inbox.store(payloads)
+            point("inbox.before_answer")
         except (sqlite3.Error, OSError) as error:
             self._note(f"cannot store payloads ({error}); they are answered 503 and not taken", failing=True)
             if self._inbox is not None:
