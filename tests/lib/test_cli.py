@@ -51,12 +51,26 @@ def test_help_lists_the_commands(capsys):
     assert main(["--help"]) == 0
 
     text = capsys.readouterr().out
-    for command in ("run", "plan", "replay", "status", "history", "show", "tables", "sample", "land", "audit", "version"):
+    for command in (
+        "run",
+        "plan",
+        "replay",
+        "status",
+        "history",
+        "show",
+        "tables",
+        "sample",
+        "land",
+        "audit",
+        "version",
+    ):
         assert f" {command} " in text
     assert "KEY=VALUE" in text
 
 
-@pytest.mark.parametrize("command", ["run", "plan", "replay", "status", "history", "show", "tables", "sample", "land", "audit"])
+@pytest.mark.parametrize(
+    "command", ["run", "plan", "replay", "status", "history", "show", "tables", "sample", "land", "audit"]
+)
 def test_help_of_a_command_has_its_usage_with_overrides_and_json(capsys, command):
     assert main([command, "--help"]) == 0
 
