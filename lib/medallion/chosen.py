@@ -26,7 +26,7 @@ def choose(step: Step, table: Silver, planned: Plan, *, replay: bool) -> Chosen:
     from pyspark.sql import functions as F
 
     driving = planned.upstream[table.reads]
-    known = gate.one_a_key(step.run.tables[table.reads], gate.read_version(step.session, driving, driving.good))
+    known = gate.upstream_rows(step, driving)
     if planned.technique == "full":
         return Chosen(known)
     touched = _touched(step, table, planned, known, replay=replay)

@@ -51,6 +51,11 @@ def one_a_key(table: Table, frame: "DataFrame") -> "DataFrame":
     return frame.where(condition) if condition else frame
 
 
+def upstream_rows(step: Step, state: State) -> "DataFrame":
+    """Return what a step reads of an upstream table: its good version, one row a key, tombstones too."""
+    return one_a_key(step.run.tables[state.name], read_version(step.session, state, state.good))
+
+
 def select_statement(table: Table, state: State, version: int) -> str:
     """Return the SELECT behind a table's public name: a version that passed, as readers see it."""
     return _statement(table.columns, state, version, seen(table))

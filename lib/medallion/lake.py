@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medallion import log_files
 from medallion.conf import Conf
 from medallion.errors import HistoryError
 from medallion.tables import layer_of
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 FORMAT = 1  # of the account in a commit's userMetadata
 NO_VERSION = -1
@@ -140,15 +143,7 @@ class Lake:
 
     def history(self, name: str, limit: int | None = None) -> Iterator[Commit]:
         """Yield a table's commits, newest first, as far back as its log reaches."""
-        for entry in log_files.opened(name, self.path(name)).history(limit):
-            yield Commit(
-                version=entry["version"],
-                at_ms=entry.get("timestamp", 0),
-                operation=entry.get("operation", ""),
-                parameters=entry.get("operationParameters", {}),
-                metrics=entry.get("operationMetrics", {}),
-                account=Account.from_json(entry.get("userMetadata")),
-            )
+        yield from _commits(log_files.opened(name, self.path(name)), limit)
 
     def state(self, name: str) -> State | None:
         """Return a table's state, or None where it does not exist; raises HistoryError where its log is not whole."""
@@ -156,7 +151,7 @@ class Lake:
             return None
         delta = log_files.opened(name, self.path(name))
         state = State(name, self.path(name), str(delta.metadata().id), delta.version(), None)
-        newest = next(self.history(name, 1), None)
+        newest = next(_commits(delta, 1), None)
         if newest is None or newest.account is None:
             return self._behind_foreign_commits(state)
         return State(name, state.path, state.table_id, newest.version, newest.account)
@@ -201,3 +196,15 @@ class Lake:
 def _restored_as_it_was(foreign: list[str], account: Account) -> bool:
     """Tell whether the newest foreign commit put the table back to our last data version."""
     return foreign[0].startswith(f"RESTORE to version {account.data} at")
+
+
+def _commits(delta: "DeltaTable", limit: int | None) -> Iterator[Commit]:
+    for entry in delta.history(limit):
+        yield Commit(
+            version=entry["version"],
+            at_ms=entry.get("timestamp", 0),
+            operation=entry.get("operation", ""),
+            parameters=entry.get("operationParameters", {}),
+            metrics=entry.get("operationMetrics", {}),
+            account=Account.from_json(entry.get("userMetadata")),
+        )

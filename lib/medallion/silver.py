@@ -18,7 +18,7 @@ from medallion.lake import State
 from medallion.outcomes import Tally
 from medallion.planner import Plan, plan
 from medallion.step import Outcome, Step
-from medallion.tables import INTERVAL, Lookup, Silver
+from medallion.tables import INTERVAL, Silver
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -48,19 +48,11 @@ def refresh(step: Step, table: Silver, *, replay: bool = False) -> Outcome:
 
 def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome | None:
     """Judge the chosen records and commit what they change; None where stored rows were displaced."""
-    expectations = gate.expectations_of(step)
-    given = step.parameters()
-    lookups = {lookup.table: _looked_up(step, lookup, planned) for lookup in table.lookups}
-    rows = judged(
-        table,
-        looked_up(rows_of(table, _alive(table, chosen), given), table.lookups, lookups),
-        given,
-        expectations,
-    )
+    rows = curated(step, table, planned, chosen.records)
     columns = contract(table, rows)
     sorted_out = _sort_out(step, table, planned, chosen, rows, columns).persist()
     try:
-        counted = outcomes.count(table, sorted_out, row_rules(expectations))
+        counted = outcomes.count(table, sorted_out, row_rules(gate.expectations_of(step)))
         point("silver.judged")
         if counted.displaced and planned.technique != "full":
             return None
@@ -78,15 +70,18 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
     return Outcome(table.name, "done", *told, score=counted.score)
 
 
-def _looked_up(step: Step, lookup: Lookup, planned: Plan) -> "DataFrame":
-    """Return the rows a lookup may meet: one a key, tombstones too."""
-    state = planned.upstream[lookup.table]
-    stored = gate.read_version(step.session, state, state.good)
-    return gate.one_a_key(step.run.tables[lookup.table], stored)
+def curated(step: Step, table: Silver, planned: Plan, records: "DataFrame") -> "DataFrame":
+    """Return the judged rows that a table's transform and lookups make of records."""
+    given = step.parameters()
+    lookups = {lookup.table: gate.upstream_rows(step, planned.upstream[lookup.table]) for lookup in table.lookups}
+    alive = records.where("NOT _deleted") if table.parent else records
+    complete = looked_up(rows_of(table, alive, given), table.lookups, lookups)
+    return judged(table, complete, given, gate.expectations_of(step))
 
 
-def _alive(table: Silver, chosen: Chosen) -> "DataFrame":
-    return chosen.records.where("NOT _deleted") if table.parent else chosen.records
+def of_all(table: Silver, rows: "DataFrame") -> "DataFrame":
+    """Return judged rows with ``_outcome`` where they are all there is."""
+    return intervals.of_all(table, rows) if table.keeps_versions else outcomes.among_themselves(table, rows)
 
 
 def _sort_out(
@@ -95,7 +90,7 @@ def _sort_out(
     """Return rows with ``_outcome``: what becomes of each; and stored rows that are to be written anew with them."""
     again = chosen.again is not None
     if planned.technique == "full" or planned.state is None:
-        return intervals.of_all(table, rows) if table.keeps_versions else outcomes.among_themselves(table, rows)
+        return of_all(table, rows)
     stored = gate.read_version(step.session, planned.state, planned.state.data)
     if table.keeps_versions:
         return intervals.rebuilt(table, rows, columns, stored, again=again)

@@ -22,15 +22,15 @@ from medallion.conf import Conf
 from medallion.lake import Account, Lake
 
 NAME = "yard.silver.logs"
-PLATFORM = """
+STORAGE = """
 storage:
   landing: {root: data/landing, profile: archive}
   bronze: {root: data/bronze, profile: archive}
   silver: {root: data/silver, profile: standard}
   gold: {root: data/gold, profile: hot}
   ops: {root: data/ops, profile: standard}
-cache: {root: data/cache, port: 0}
 """
+PLATFORM = STORAGE + "cache: {root: data/cache, port: 0}\n"
 PIPELINE = """
 description: Logs of a yard
 sources:

@@ -15,16 +15,8 @@ from medallion import run
 from medallion.conf import Conf
 from medallion.lake import Account, Lake, Mark
 from medallion.step import Run
-from tests.lib.cache_lab import Yard, forget_modules, log, make_yard
+from tests.lib.cache_lab import STORAGE, Yard, forget_modules, log, make_yard
 
-PLATFORM = """
-storage:
-  landing: {root: data/landing, profile: archive}
-  bronze: {root: data/bronze, profile: archive}
-  silver: {root: data/silver, profile: standard}
-  gold: {root: data/gold, profile: hot}
-  ops: {root: data/ops, profile: standard}
-"""
 PIPELINE = """
 description: Readings of a laboratory's sensors
 sources:
@@ -145,7 +137,7 @@ def account(data: int, good: int, **facts: object) -> Account:
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """A project without any data."""
-    texts = {"conf/platform/dev.yaml": PLATFORM, "conf/pipelines/lab.yaml": PIPELINE}
+    texts = {"conf/platform/dev.yaml": STORAGE, "conf/pipelines/lab.yaml": PIPELINE}
     texts |= {f"jobs/lab/{name}.py": text.lstrip() for name, text in MODULES.items()}
     for name, text in texts.items():
         path = tmp_path / name

@@ -32,7 +32,7 @@ def check(pinned: Pinned, pin: Pin, result: Result) -> None:
             gone.append(str(path))
         elif path.stat().st_size != file.bytes:
             other.append(f"{path}: {path.stat().st_size} bytes, its log says {file.bytes}")
-        if file.vector and checksum_differs(pin.log.folder / file.vector) == "differs":
+        if file.vector and checksum_differs(pin.log.folder / file.vector):
             other.append(f"{pin.log.folder / file.vector}: its bytes differ from the checksum beside it")
         if file.vector and not (pin.log.folder / file.vector).is_file():
             gone.append(str(pin.log.folder / file.vector))
@@ -57,9 +57,9 @@ def _contents(pin: Pin, files: list[File], result: Result) -> None:
         path = pin.log.folder / file.path
         if not path.is_file():
             continue
-        verdict = checksum_differs(path)
-        without += verdict is None
-        if verdict == "differs":
+        differs = checksum_differs(path)
+        without += differs is None
+        if differs:
             damaged.append(f"{path}: its bytes differ from the checksum beside it")
             continue
         try:
@@ -128,8 +128,8 @@ def _untrue(file: File, nulls: "Counter[str]", ranges: dict[str, tuple[int, int]
             yield f"{name} is {most}, its log says at most {ceiling}"
 
 
-def checksum_differs(path: Path) -> str | None:
-    """Return whether a file ``differs`` from the sums that Hadoop keeps beside it, or is the ``same``; None: none."""
+def checksum_differs(path: Path) -> bool | None:
+    """Tell whether a file differs from the sums that Hadoop keeps beside it; None where there are none."""
     beside = path.with_name(f".{path.name}.crc")
     try:
         told = beside.read_bytes()
@@ -142,4 +142,4 @@ def checksum_differs(path: Path) -> str | None:
     found = b"".join(
         zlib.crc32(content[at : at + size]).to_bytes(4, "big") for at in range(0, len(content), max(size, 1))
     )
-    return "same" if found == told[_HEADER.size :] else "differs"
+    return found != told[_HEADER.size :]

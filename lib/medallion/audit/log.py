@@ -218,9 +218,8 @@ def _as_python_has_it(encoded: str) -> str:
 def _plain(action: Any) -> Action:
     """Return a checkpoint's action as a commit would have it: maps are lists of pairs there."""
     found = dict(action)
-    for name in ("configuration",):
-        if isinstance(found.get(name), list):
-            found[name] = dict(found[name])
+    if isinstance(found.get("configuration"), list):
+        found["configuration"] = dict(found["configuration"])
     return found
 
 

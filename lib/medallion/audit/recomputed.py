@@ -9,10 +9,9 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from medallion import gate, gold, intervals, outcomes, planner, quarantine
+from medallion import gate, gold, planner, quarantine, silver
 from medallion.audit.finding import Result
 from medallion.audit.pins import Pin, Pinned
-from medallion.curate import judged, looked_up, rows_of
 from medallion.lake import NO_VERSION, State
 from medallion.planner import Plan
 from medallion.step import Run, Step
@@ -88,29 +87,13 @@ def _bytes(pin: Pin, pinned: Pinned, upstream: Mapping[str, State]) -> int:
 
 def _silver(pinned: Pinned, step: Step, table: Silver, planned: Plan, pin: Pin, result: Result) -> None:
     """Curate all records, as a full refresh would, and compare what it would write and reject with what is there."""
-    rows = _sorted_out(step, table, planned).persist()
+    records = gate.upstream_rows(step, planned.upstream[table.reads])
+    rows = silver.of_all(table, silver.curated(step, table, planned, records)).persist()
     try:
         _written(step, table, rows, pin, result)
         _rejected(pinned, step, table, rows, result)
     finally:
         rows.unpersist()
-
-
-def _sorted_out(step: Step, table: Silver, planned: Plan) -> "DataFrame":
-    session, tables = step.session, step.run.tables
-
-    def at_mark(name: str) -> "DataFrame":
-        state = planned.upstream[name]
-        return gate.one_a_key(tables[name], gate.read_version(session, state, state.good))
-
-    records = at_mark(table.reads)
-    if table.parent:
-        records = records.where("NOT _deleted")
-    given = step.parameters()
-    lookups = {lookup.table: at_mark(lookup.table) for lookup in table.lookups}
-    complete = looked_up(rows_of(table, records, given), table.lookups, lookups)
-    rows = judged(table, complete, given, gate.expectations_of(step))
-    return intervals.of_all(table, rows) if table.keeps_versions else outcomes.among_themselves(table, rows)
 
 
 def _written(step: Step, table: Silver, rows: "DataFrame", pin: Pin, result: Result) -> None:
@@ -200,7 +183,7 @@ def _comparable(frame: "DataFrame") -> "list[Column]":
             column = F.to_json(column)
         elif type_ in ("double", "float"):
             column = F.format_string(f"%.{_DIGITS}e", column.cast("double"))
-        elif type_ in ("variant",):
+        elif type_ == "variant":
             column = column.cast("string")
         found.append(column.alias(field.name))
     return found

@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _AT_ONCE = 2000  # values looked for in one SELECT
-
-
 NEWEST = -1  # in place of a version: what is there just now, pinned or not
 
 
