@@ -1,4 +1,4 @@
-"""What tests count for docs/reliability.md: lines of JSON in the file that MEDALLION_FIGURES names; without it nothing."""
+"""What tests count for docs/reliability.md: lines of JSON in the file that MEDALLION_FIGURES names, else nothing."""
 
 import json
 import os

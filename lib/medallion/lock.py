@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from medallion import clock
+from medallion import clock, orphans
 from medallion.conf import Conf
 from medallion.errors import LockedError
 from medallion.faults import point
@@ -57,6 +57,7 @@ def _held(conf: Conf, name: str, run_id: str, said: str) -> Iterator[None]:
         _take(handle.fileno(), path, f"{name}: {said}", wait=conf.platform.runtime.on_locked == "wait")
         point("lock.taken")
         dead.end(conf)  # a client that died left the lock, but perhaps a server that goes on for it
+        orphans.end(conf)  # or a Spark of its own, that has not noticed yet
         handle.truncate(0)
         holder = {"run": run_id, "process": os.getpid(), "since": clock.now().isoformat(timespec="seconds")}
         handle.write(json.dumps(holder))

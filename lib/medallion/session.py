@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
-from medallion import java, master
+from medallion import java, master, orphans
 from medallion.conf import Conf
 from medallion.errors import SetupError
 from medallion.spark_conf import CONNECT_MODE, SETTINGS, SMALL, SMALL_BYTES, java_options, prepare_environment, settings
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
+    from medallion.warm.clients import Client
     from medallion.warm.connect import Connected
 
 
@@ -35,6 +36,7 @@ class Sessions:
         self._say = say or _say
         self._root: SparkSession | None = None
         self._connected: Connected | None = None
+        self._announced: Client | None = None
         self._starting = threading.Lock()
 
     def start(self) -> "SparkSession":
@@ -76,7 +78,9 @@ class Sessions:
                 _leave_connect_mode()
             elif self._root is not None:
                 _stop(self._root)
-            self._root = self._connected = None
+            if self._announced is not None:
+                self._announced.close()
+            self._root = self._connected = self._announced = None
 
     def is_lost(self) -> bool:
         """Tell whether the server that we were connected to has gone."""
@@ -140,6 +144,7 @@ class Sessions:
             raise SetupError(f"Spark does not start: {error}; {java.trouble(os.environ)}") from None
         except Py4JJavaError as error:
             raise SetupError(f"Spark does not start: {master.first_line(error)}") from None
+        self._announced = self._announced or orphans.announce(self._conf, _jvm())
         if submitted:  # perhaps by another Spark than that of our environment
             master.require_delta(session)
         master.require_executor(session, at, spark.executor_wait_seconds)
@@ -152,6 +157,14 @@ def _stop(session: "SparkSession") -> None:
 
     with suppress(ConnectionError, Py4JNetworkError):
         session.stop()
+
+
+def _jvm() -> int:
+    """Return the process id of the JVM of our own Spark: our child, or with spark-submit our parent."""
+    from pyspark import SparkContext
+
+    started = getattr(SparkContext._gateway, "proc", None)
+    return started.pid if started is not None else os.getppid()
 
 
 def _say(line: str) -> None:

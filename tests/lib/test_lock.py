@@ -1,6 +1,7 @@
 """One run a pipeline and one writer a table: refused or waited for, and free again however the holder ends."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -68,6 +69,16 @@ def test_another_process_is_refused_and_told_who_holds_it_until_that_one_is_kill
         f"{TABLE}: another process writes it (run run-of-the-other, process {process.pid}, since 2"
     )
     assert message.endswith("); wait for it to end, or set runtime.on_locked=wait")
+
+
+def test_a_holder_that_stalls_keeps_its_right_and_goes_on_with_it(conf: Callable[..., Conf]) -> None:
+    with _another_process(conf()) as process:
+        os.kill(process.pid, signal.SIGSTOP)
+        with pytest.raises(LockedError, match=f"process {process.pid}"), lock.writing(conf(), TABLE, "mine"):
+            pass
+        os.kill(process.pid, signal.SIGCONT)
+        with pytest.raises(LockedError), lock.writing(conf(), TABLE, "mine"):
+            pass
 
 
 def test_a_pipeline_that_another_process_runs_is_refused_and_told_who_runs_it(conf: Callable[..., Conf]) -> None:

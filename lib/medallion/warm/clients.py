@@ -45,10 +45,14 @@ class Client:
         with self._writing:
             self._write(session_id)
 
-    def close(self) -> None:
-        """Say that nothing of ours runs any more, and since when."""
+    def leave(self) -> None:
+        """Say that nothing of ours runs on the server any more, and since when."""
         with suppress(OSError):
             write(self._path.parent.parent / USED, str(time.monotonic()))
+        self.close()
+
+    def close(self) -> None:
+        """Say that nothing of ours runs any more."""
         self._path.unlink(missing_ok=True)
         self._file.close()
 

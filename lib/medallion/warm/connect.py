@@ -183,7 +183,7 @@ class Connected:
             self._ended = True
         try:
             self._tell(Control.end)
-            leave = self._client.close
+            leave = self._client.leave
         except SetupError:  # it has ended, and all of ours with it; or others will see to it
             leave = self._client.abandon
         for session in self._sessions.values():
