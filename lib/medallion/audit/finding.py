@@ -1,6 +1,6 @@
 """What an audit notes down: what is wrong, what it looked at, and what it did not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -65,7 +65,7 @@ class Result:
         """Count what was looked at."""
         self.looked_at[things] = self.looked_at.get(things, 0) + count
 
-    def red(self, subject: str, what: str, examples: "list[str] | tuple[str, ...]", next: str) -> None:
+    def red(self, subject: str, what: str, examples: Sequence[str], next: str) -> None:
         """Note down something that is wrong; of the examples at most five are kept, and how many there are."""
         shown = tuple(examples[:EXAMPLES])
         self.findings.append(Finding(self.invariant, subject, what, shown, max(len(examples), 1), next))

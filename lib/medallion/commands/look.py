@@ -31,6 +31,17 @@ def status(*arguments: Perhaps, json: Json = False) -> int:
     return 0
 
 
+@command(LOOK, 2, "health [PIPELINE]")
+def health(*arguments: Perhaps, json: Json = False) -> int:
+    """Show what waits, when a run last passed, and how much history is left for whoever follows; exit 1 on red."""
+    from medallion.views import health as view
+
+    given, overrides = sorted_out(arguments, most=1)
+    found = view.of(load(name, overrides) for name in given or pipelines(find_project()))
+    tell(found.facts(), found.render, json=json)
+    return 0 if found.passed else 1
+
+
 @command(LOOK, 3, "history TABLE [--limit N]")
 def history(table: TableName, /, *overrides: Overrides, limit: Limit = 10, json: Json = False) -> int:
     """List a table's versions, newest first: how and why each came about, and from what."""

@@ -153,7 +153,7 @@ def _render(status: Pipeline, console: "Console") -> None:
     console.print(_tables(status))
     for table in status.tables:
         if table.good != table.data:
-            console.print(Text(_stuck(table), style="red"))
+            console.print(Text(stuck(table), style="red"))
     console.print(Text("\nlanding", style="bold"))
     for source in status.sources:
         pending = f"{source.pending} not taken in yet" if source.pending else "all taken in"
@@ -187,7 +187,7 @@ def _tables(status: Pipeline) -> Any:
     return shown
 
 
-def _stuck(table: Standing) -> str:
+def stuck(table: Standing) -> str:
     """Say what is wrong with a table whose newest rows are not what readers see."""
     kept = "nothing" if table.good is None else f"version {table.good}"
     return f"{table.table}: version {table.data} did not pass its gate, or was not judged; readers see {kept}"
