@@ -5,7 +5,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-ml setup-notebooks demo notebook test test-fast soak bench-overhead dist cluster-up cluster-down server worker deploy check lock clean
+.PHONY: help setup setup-ml setup-notebooks demo notebook test test-fast soak reliability bench-overhead dist cluster-up cluster-down server worker deploy check lock clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -36,6 +36,9 @@ test-fast: setup ## Run the tests that take no more than a few seconds each
 
 soak: setup ## Run the long, repeating tests
 	$(BIN)/python -m pytest -m soak
+
+reliability: setup ## Kill, break and contend for an hour, and write the table in docs/reliability.md; PART= for one part of it
+	$(BIN)/python scripts/reliability.py $(if $(PART),--only $(PART))
 
 bench-overhead: setup ## Compare engine and flow with a hand-written script; ORDERS= and REPEATS= make it shorter
 	$(BIN)/python -m benchmarks.overhead $(if $(ORDERS),--orders $(ORDERS),--docs) $(if $(REPEATS),--repeats $(REPEATS))

@@ -5,7 +5,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from medallion.landing import Landing, Manifest
 from medallion.run import Report
 from medallion.session import Sessions
 from medallion.warm import start as warm_start
+from tests import figures
 
 PROJECT = Path(__file__).resolve().parents[1]
 LAYERS = ("landing", "bronze", "silver", "gold", "ops")
@@ -40,6 +41,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         others = [item for item in items if "sessions" not in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in others]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    counted = item.get_closest_marker("counts")
+    if counted and (report.when == "call" or report.failed):
+        figures.note(counted.args[0], tried=1, held=int(report.passed))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from jobs.shop.sample.events import payloads
 from jobs.shop.sample.shop import Shop
 from medallion import run
 from medallion.tables import layer_of
+from tests import figures
 from tests.acceptance import feeds
 from tests.acceptance.accounting import deliver_lines, ecb_rates, require_balanced, require_passed
 from tests.conftest import Lakehouse
@@ -116,6 +117,7 @@ def test_the_input_leaves_no_table_empty(at_once):
 def test_eight_slices_give_the_same_tables(shop_at, given, at_once):
     found = taken_in(shop_at("2026-03-01T06:00:00+00:00"), given, in_order(given.orders, 8))
 
+    figures.note("arrival orders", tried=1, equal=int(found == at_once))
     assert found == at_once
 
 
@@ -123,7 +125,10 @@ def test_eight_slices_give_the_same_tables(shop_at, given, at_once):
 def test_orders_shuffled_give_the_same_tables(shop_at, given, at_once, seed, slices):
     shuffled = feeds.shuffled(given.orders, slices, seed)
 
-    assert taken_in(shop_at("2026-03-01T06:00:00+00:00"), given, shuffled) == at_once
+    found = taken_in(shop_at("2026-03-01T06:00:00+00:00"), given, shuffled)
+
+    figures.note("arrival orders", tried=1, equal=int(found == at_once))
+    assert found == at_once
 
 
 @pytest.mark.soak

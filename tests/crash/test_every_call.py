@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from medallion import durable
+from tests import figures
 from tests.crash.operations import OPERATIONS
 from tests.crash.scenario import PROJECT
 from tests.lib import cache_lab
@@ -68,5 +69,7 @@ def test_an_operation_that_breaks_off_at_any_call_can_be_taken_up(operation: str
 
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
+    row = "kills at every call" if how == "dies" else "errors at every call"
+    figures.note(row, calls=told["calls"], survived=told["calls"] - len(told["problems"]))
     assert told["problems"] == [], done.stderr[-3000:]
     assert told["calls"] >= LEAST[operation]

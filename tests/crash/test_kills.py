@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.crash import controls
+from tests import figures
+from tests.crash import controls, harness
 from tests.crash.harness import Kill, Lab, kinds, say
 from tests.crash.scenario import DAYS
 from tests.crash.stages import STAGES
@@ -23,7 +24,17 @@ SHORT = (
 def test_a_day_ends_as_if_nothing_had_happened(lab: Lab, kill: Kill) -> None:
     assert kill.nth <= lab.reached[kill.day, kill.stage][kill.point]
 
-    assert lab.survives(kill) == []
+    assert _survived(lab, kill) == []
+
+
+def _survived(lab: Lab, kill: Kill) -> list[str]:
+    """Kill and take up; return what does not hold."""
+    found = lab.survives(kill)
+    kind = kinds(found)
+    of_the_rest = kind.total() - kind["lost"] - kind["twice"] - kind["stuck"]
+    counts = {one: kind[one] for one in ("lost", "twice", "stuck")}
+    figures.note("kills at points", kills=1, survived=int(not found), **counts, other=of_the_rest)
+    return found
 
 
 def _all(lab: Lab) -> list[Kill]:
@@ -44,13 +55,16 @@ def test_a_day_ends_as_if_nothing_had_happened_wherever_it_is_killed(
     problems: dict[str, list[str]] = {}
     kills = _all(lab)
     for number, kill in enumerate(kills, start=1):
-        found = lab.survives(kill)
+        found = _survived(lab, kill)
         if found:
             problems[str(kill)] = found
         with capsys.disabled():
             say(f"{number}/{len(kills)} {kill}: {dict(kinds(found)) or 'survived'}")
 
-    assert {kill.point for kill in kills} == set().union(*lab.reached.values())
+    reached = {kill.point for kill in kills}
+    survived = reached - {kill.point for kill in kills if str(kill) in problems}
+    figures.note("crash points", registered=len(harness.points()), reached=len(reached), survived=len(survived))
+    assert reached == set().union(*lab.reached.values())
     assert problems == {}
 
 
@@ -65,4 +79,6 @@ CONTROLS = [
 def test_the_harness_tells_when_a_protection_is_left_out(lab: Lab, name: str) -> None:
     found = lab.shown_without(name)
 
-    assert [one for one in found if controls.CONTROLS[name].shows in one] != [], found
+    shown = [one for one in found if controls.CONTROLS[name].shows in one]
+    figures.control("kills at points", name, red=bool(shown))
+    assert shown != [], found

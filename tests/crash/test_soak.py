@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import figures
 from tests.crash import harness, invariants, scenario, stages
 from tests.crash.harness import TRIES, Lab
 from tests.crash.scenario import Day, Depot
@@ -147,5 +148,9 @@ def test_random_days_killed_at_random_lose_nothing(lab: Lab, capsys: pytest.Capt
             f"stuck={kinds['stuck']} other={kinds.total() - kinds['lost'] - kinds['twice'] - kinds['stuck']}"
         )
 
+    counts = {one: kinds[one] for one in ("lost", "twice", "stuck")}
+    other = kinds.total() - sum(counts.values())
+    figures.note("random kills", days=len(soak.days), kills=soak.counts["kills"], **counts, other=other)
+    figures.seed("random kills", seed)
     assert soak.found == []
     assert soak.counts["kills"] > 0

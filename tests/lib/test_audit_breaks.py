@@ -13,6 +13,7 @@ from medallion import conf as conf_door
 from medallion import run
 from medallion.audit import run as auditing
 from medallion.audit.report import Audit
+from tests import figures
 from tests.lib import audit_lab
 from tests.lib.audit_breaks import Copy, copied
 from tests.lib.audit_planted import PLANTED, RECOMPUTED, Planted, checkpoint, expire
@@ -38,6 +39,7 @@ def _require(found: Audit, planted: Planted) -> None:
         if (one.invariant, one.subject) == (planted.invariant, planted.subject)
         and any(planted.says in text for text in (*one.examples, one.what))
     ]
+    figures.note("corruptions", planted=1, found=int(bool(met)))
     assert met, told or [(one.subject, one.why) for one in found.unchecked]
     assert all(one.next for one in met)
     assert not found.passed
@@ -60,6 +62,7 @@ def test_a_copy_that_nobody_broke_is_quiet(yard: Any, tmp_path: Path) -> None:
     copy = _broken(yard, tmp_path, Planted(0, "", "", checkpoint))
     found = auditing.audit(run.prepare(copy.conf), None)
 
+    figures.note("corruptions", false_alarms=len(found.findings))
     assert [(one.invariant, one.subject, one.what, one.examples) for one in found.findings] == []
     assert next(one for one in found.results if one.invariant == 7).looked_at["checkpoints"] == 1
 

@@ -14,6 +14,7 @@ from medallion.conf import Conf
 from medallion.errors import CommitError, LakehouseError
 from medallion.lake import Account, Lake, Mark
 from medallion.session import Sessions
+from tests import figures
 
 NAME = "committed.silver.numbers"
 CONF = "description: Commits\n"
@@ -127,9 +128,34 @@ def test_a_commit_whose_answer_was_lost_counts_once_if_it_landed(
                 commit()
 
     state = lake.state(NAME)
-    assert state is not None and state.version == has_landed
+    assert state is not None
+    moved = state.version - has_landed
+    figures.note("answers lost", injected=1, doubled=int(moved > 0), lost=int(moved < 0))
+    assert state.version == has_landed
     stored = {"append": [1, 2], "overwrite": [2], "merge": [1, 2], "note": [1]}[write]
     assert _stored(lake, session) == (stored if has_landed else [1])
+
+
+@pytest.mark.soak
+def test_a_hundred_answers_that_are_lost_double_nothing(
+    lake: Lake, session: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits.append(lake, _target(lake), _numbers(session, 0), _account())
+    frame = _numbers(session, 0)
+    real = type(frame.write).save
+
+    def cut_off(self: Any, *given: Any) -> None:
+        real(self, *given)
+        raise ConnectionError("the answer was lost")
+
+    monkeypatch.setattr(type(frame.write), "save", cut_off)
+    for number in range(1, 101):
+        commits.append(lake, _target(lake), _numbers(session, number), _account(f"run-{number}"))
+
+    stored = _stored(lake, session)
+    twice, lost = len(stored) - len(set(stored)), len(set(range(101)) - set(stored))
+    figures.note("answers lost", injected=100, doubled=twice, lost=lost)
+    assert (twice, lost) == (0, 0)
 
 
 def test_a_creation_that_somebody_was_faster_with_is_noticed(lake: Lake, session: SparkSession) -> None:

@@ -12,6 +12,8 @@ from deltalake import DeltaTable
 from medallion.lake import Lake
 from medallion.step import Outcome
 
+pytestmark = pytest.mark.counts("history that is gone")
+
 Factory = Callable[..., Any]
 CONF = """
 description: Orders with prices
