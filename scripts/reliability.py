@@ -73,7 +73,7 @@ ROWS = [
         "commits by eight processes",
         "Eight drivers append 50 times each to one table",
         ("lost", "twice"),
-        "8 of 50, none lost",
+        "8 writers, 50 commits each, none lost",
     ),
     Row("holders that were killed", "A writer is killed, its Spark goes on", ("wrote_later",), "none writes later"),
     Row(
