@@ -21,11 +21,15 @@ FOLDER = "spark"
 _SECONDS = 30.0
 _POLL_SECONDS = 0.02
 
+# Never closed: a JVM lives as long as its process, whoever still holds a session of it.
+_announced: dict[Path, clients.Client] = {}
 
-def announce(conf: Conf, jvm: int) -> clients.Client | None:
-    """Say that this process has a Spark of its own, by the id of its JVM; None where the lake is not on local disk."""
+
+def announce(conf: Conf, jvm: int) -> None:
+    """Say that this process has a Spark of its own, by the id of its JVM, for as long as this process lives."""
     folder = _place(conf)
-    return clients.Client(folder, uuid.uuid4().hex, {"jvm": jvm, "started": _started(jvm)}) if folder else None
+    if folder is not None and folder not in _announced:
+        _announced[folder] = clients.Client(folder, uuid.uuid4().hex, {"jvm": jvm, "started": _started(jvm)})
 
 
 def end(conf: Conf) -> None:

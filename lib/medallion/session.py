@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-    from medallion.warm.clients import Client
     from medallion.warm.connect import Connected
 
 
@@ -36,7 +35,6 @@ class Sessions:
         self._say = say or _say
         self._root: SparkSession | None = None
         self._connected: Connected | None = None
-        self._announced: Client | None = None
         self._starting = threading.Lock()
 
     def start(self) -> "SparkSession":
@@ -78,9 +76,7 @@ class Sessions:
                 _leave_connect_mode()
             elif self._root is not None:
                 _stop(self._root)
-            if self._announced is not None:
-                self._announced.close()
-            self._root = self._connected = self._announced = None
+            self._root = self._connected = None
 
     def is_lost(self) -> bool:
         """Tell whether the server that we were connected to has gone."""
@@ -144,7 +140,7 @@ class Sessions:
             raise SetupError(f"Spark does not start: {error}; {java.trouble(os.environ)}") from None
         except Py4JJavaError as error:
             raise SetupError(f"Spark does not start: {master.first_line(error)}") from None
-        self._announced = self._announced or orphans.announce(self._conf, _jvm())
+        orphans.announce(self._conf, _jvm())
         if submitted:  # perhaps by another Spark than that of our environment
             master.require_delta(session)
         master.require_executor(session, at, spark.executor_wait_seconds)

@@ -1,5 +1,6 @@
 """A process that is killed leaves its Spark alone; whoever takes the lock next ends it before anything else."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from medallion import lock, orphans
 from medallion.conf import Conf
 from medallion.errors import LockedError
 from medallion.lake import Account, Lake
+from medallion.session import Sessions
 from medallion.warm.clients import is_alive
 from tests import figures
 from tests.conftest import LAYERS
@@ -31,7 +33,7 @@ from medallion import conf, lock, orphans
 loaded = conf.load("left", sys.argv[3:], Path(sys.argv[1]))
 with lock.writing(loaded, "left.silver.numbers", "run-that-dies"):
     jvm = subprocess.Popen([sys.executable, "-c", sys.argv[2]])
-    client = orphans.announce(loaded, jvm.pid)
+    orphans.announce(loaded, jvm.pid)
     print(jvm.pid, flush=True)
     time.sleep(60)
 """
@@ -167,6 +169,20 @@ def test_a_process_says_which_spark_is_its_own(conf: Conf) -> None:
 
         with lock.writing(conf, NAME, "mine"):
             assert not is_alive(jvm)
+
+
+def test_a_spark_lives_on_although_who_started_it_has_let_go_of_it(
+    conf: Conf, sessions: Sessions, request: pytest.FixtureRequest
+) -> None:
+    if request.config.getoption("--connect"):
+        pytest.skip("a client has no Spark of its own")
+    started = Sessions(conf)
+    started.start()  # that of this test run
+    del started
+    gc.collect()
+
+    with lock.writing(conf, NAME, "mine"):
+        assert sessions.start().range(1).count() == 1
 
 
 def _append(lake: Lake, run_id: str) -> None:
