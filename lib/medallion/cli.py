@@ -13,7 +13,7 @@ from cyclopts import CycloptsError
 
 from medallion.commands import app
 from medallion.errors import ConfError, LakehouseError
-from medallion.output import as_text
+from medallion.output import as_text, in_a_line, printable
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
@@ -45,5 +45,7 @@ def _refuse(message: str, code: int, arguments: Sequence[str]) -> int:
     if "--json" in arguments:
         sys.stdout.write(as_text({"error": message}) + "\n")
     else:
-        sys.stderr.write(message + "\n")
+        for given in arguments:  # a line of what was typed must not pass for one of ours
+            message = message.replace(given, in_a_line(given)) if "\n" in given else message
+        sys.stderr.write(printable(message) + "\n")
     return code

@@ -98,10 +98,10 @@ def _guarded(work: Callable[[], int]) -> int:
     try:
         return work()
     except ConfError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(output.printable(f"{error}\n"))
         return MISUSED
     except LakehouseError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(output.printable(f"{error}\n"))
         return FAILED
     except KeyboardInterrupt:
         sys.stderr.write("stopped; whatever was committed stays, the next run takes up the rest\n")

@@ -1,19 +1,35 @@
 """How an answer leaves the program: one JSON document, or text as wide as the terminal."""
 
 import json
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 WIDTH = 100  # at least, of text that goes to a file or a pipe
+# What a terminal obeys instead of printing it, or turns the order of letters by; and halves of letters.
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def as_text(facts: object, indent: int | None = 2) -> str:
     """Return facts as JSON; decimals, dates and instants become text, so that nothing is rounded."""
-    return json.dumps(facts, indent=indent, ensure_ascii=False, default=_plain)
+    text = json.dumps(facts, indent=indent, ensure_ascii=False, default=_plain)
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def printable(text: str) -> str:
+    """Return text as a terminal prints it; what it would obey instead is written out, such as ``\\x1b``."""
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def in_a_line(text: str) -> str:
+    """Return text that somebody gave as a part of a line."""
+    return printable(text).replace("\n", "\\n")
 
 
 def tell(facts: object, render: "Callable[[Console], None]", *, json: bool) -> None:
@@ -25,10 +41,19 @@ def tell(facts: object, render: "Callable[[Console], None]", *, json: bool) -> N
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """Return a console on stdout or stderr, as wide as its terminal, or wide enough where there is none."""
-    from rich.console import Console
+    """Return a console on stdout or stderr, as wide as its terminal, or wide enough where there is none.
 
-    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    What it prints is text and nothing else: no markup, no names of pictures, nothing that a terminal obeys.
+    """
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class Plain(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+            for one in super().render(renderable, options):
+                yield one if one.control else Segment(printable(one.text), one.style)
+
+    made = Plain(stderr=stderr, highlight=False, soft_wrap=False, markup=False, emoji=False)
     if not made.is_terminal:
         made.width = max(made.width, WIDTH)
     return made

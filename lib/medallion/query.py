@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from medallion.errors import ConfError, HistoryError
+from medallion.output import in_a_line
 
 Row = dict[str, Any]
 
@@ -42,7 +43,8 @@ def chosen(wanted: Sequence[str], known: Sequence[str], name: str) -> list[str]:
     """Return the wanted columns; raises ConfError for one that the table does not have."""
     unknown = [column for column in wanted if column not in known]
     if unknown:
-        raise ConfError(f"{name}: no column {', '.join(unknown)}; wanted some of {', '.join(known)}")
+        told = in_a_line(", ".join(unknown))
+        raise ConfError(f"{name}: no column {told}; wanted some of {', '.join(known)}")
     return list(wanted)
 
 

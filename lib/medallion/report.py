@@ -1,9 +1,10 @@
 """What a run did, for people: on a console, as Markdown, and as facts."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from medallion.output import counted
+from medallion.output import counted, printable
 from medallion.reasons import Reason, Wait, quarantine_reasons, waits
 from medallion.run import Report
 from medallion.step import Run
@@ -25,6 +26,8 @@ __all__ = [
     "table_rows",
 ]
 
+# What Markdown reads otherwise within a line; an underscore is plain between letters. HTML begins with < or &.
+_MARKS = re.compile(r"[\\`*\[\]<>|~&#!$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _REASONS = 3
 _CHECKS = 10
 
@@ -35,7 +38,7 @@ def as_markdown(report: Report) -> str:
         f"## {report.pipeline}: {'passed' if report.passed else 'failed'} in {report.seconds:.1f} s",
         f"Run `{report.run_id}`, environment {report.environment}, started {report.started_at}.",
         "",
-        *(f"- **failed**: {o.error}" for o in report.outcomes if o.error),
+        *(f"- **failed**: {_as_said(o.error)}" for o in report.outcomes if o.error),
         "",
         f"**Quality**: {quality(report)}",
         "",
@@ -141,7 +144,12 @@ def _within(table: str) -> str:
 
 def _markdown_row(*cells: object) -> list[str]:
     texts = ("" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in cells)
-    return ["| " + " | ".join(" ".join(text.split()).replace("|", "\\|") for text in texts) + " |"]
+    return ["| " + " | ".join(_as_said(text) for text in texts) + " |"]
+
+
+def _as_said(text: str) -> str:
+    """Return text as a part of a line of Markdown that shows the very text: no link, no picture, no HTML."""
+    return _MARKS.sub(r"\\\g<0>", printable(" ".join(text.split())))
 
 
 def _tables(report: Report, run: Run) -> "Grid":

@@ -8,6 +8,8 @@ from cyclopts import App, Group, Parameter, validators
 
 from medallion.errors import ConfError
 
+_MOST = 2**31 - 1
+
 Command = TypeVar("Command", bound=Callable[..., int])
 
 WORK = Group("Work", sort_key=1)
@@ -36,7 +38,9 @@ TableName = Annotated[str, Parameter(help="A table's full name: PIPELINE.LAYER.T
 Overrides = Annotated[str, Parameter(name="KEY=VALUE", help="Conf for this call, such as environment=prod.")]
 Layer = Annotated[str | None, Parameter(group=_ONE_OF, help="This layer: bronze, silver or gold.")]
 Table = Annotated[str | None, Parameter(group=_ONE_OF, help="This table: LAYER.TABLE, or its full name.")]
-Limit = Annotated[int, Parameter(help="At most so many.", validator=validators.Number(gte=1), show_default=True)]
+Limit = Annotated[
+    int, Parameter(help="At most so many.", validator=validators.Number(gte=1, lte=_MOST), show_default=True)
+]
 Perhaps = Annotated[str, Parameter(name="PIPELINE", help="A pipeline, all if left out; then KEY=VALUE.")]
 Explained = Annotated[str, Parameter(name="TABLE", help="A table, to see its columns; then KEY=VALUE.")]
 Files = Annotated[str, Parameter(name="FILE", help="Files of one delivery; then KEY=VALUE.")]

@@ -78,6 +78,8 @@ def _held(name: str, types: Mapping[str, str], moment: str) -> str:
         day = dt.date.fromisoformat(moment)
         held = "valid_from < {0} AND (valid_to IS NULL OR valid_to >= {0})"  # until the end of the day
         at = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC)
+    except OverflowError:
+        raise ConfError(f"--as-of-event: found {moment!r}; wanted an earlier day") from None
     except ValueError:
         at = _instant(moment, wants_day=is_date)
         held = "valid_from <= {0} AND (valid_to IS NULL OR valid_to > {0})"
@@ -91,11 +93,11 @@ def _instant(moment: str, *, wants_day: bool) -> dt.datetime:
     )
     try:
         at = dt.datetime.fromisoformat(moment)
-    except ValueError:
-        raise ConfError(f"--as-of-event: found {moment!r}; wanted {wanted}") from None
-    if wants_day or at.tzinfo is None:
-        raise ConfError(f"--as-of-event: found {moment!r}; wanted {wanted}")
-    return at.astimezone(dt.UTC)
+        if not wants_day and at.tzinfo is not None:
+            return at.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ConfError(f"--as-of-event: found {moment!r}; wanted {wanted}")
 
 
 def _version(lake: Lake, state: State, version: int | None) -> int:
@@ -113,14 +115,17 @@ def _version(lake: Lake, state: State, version: int | None) -> int:
 
 def _render(found: Rows, console: "Console") -> None:
     from rich.table import Table
+    from rich.text import Text
 
     shown = found.columns if found.asked else _fitting(found, console.width)
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for column in shown:
         is_number = any(_is_number(row[column]) for row in found.rows)
-        table.add_column(column, justify="right" if is_number else "left", no_wrap=not found.asked, overflow="fold")
+        table.add_column(
+            Text(column), justify="right" if is_number else "left", no_wrap=not found.asked, overflow="fold"
+        )
     for row in found.rows:
-        table.add_row(*[_cell(row[column], None if found.asked else _CELL) for column in shown])
+        table.add_row(*[Text(_cell(row[column], None if found.asked else _CELL)) for column in shown])
     console.print(table)
     held = f", as it held at {found.as_of_event}" if found.as_of_event else ""
     version = f"version {found.version}, {'as readers see it' if found.good else 'not the one readers see'}"
@@ -151,14 +156,12 @@ def _is_number(value: object) -> bool:
 
 
 def _cell(value: object, most: int | None) -> str:
-    """Return a value as one line of text that rich does not read as markup."""
-    from rich.markup import escape
-
+    """Return a value as one line of text."""
     text = "null" if value is None else _text(value)
     text = " ".join(text.split())
     if most is not None and len(text) > most:
         text = text[: most - 3] + "..."
-    return escape(text)
+    return text
 
 
 def _text(value: object) -> str:

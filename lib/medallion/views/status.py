@@ -75,7 +75,7 @@ class Status:
             console.print("\n" if number else "", end="")
             _render(pipeline, console)
         if self.spark is not None:
-            console.print("\n[bold]Spark server[/bold]")
+            console.print("\nSpark server", style="bold")
             console.print(f"  {self.spark.line()}", soft_wrap=True)
 
 
