@@ -12,10 +12,9 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
-
 from medallion import conf as conf_door
 from medallion.conf import Conf
+from medallion.conf.yaml_file import parse_scalar, parse_yaml
 from medallion.errors import ConfError, some
 from medallion.new import pipeline_text, render
 from medallion.new.declared import declared
@@ -160,10 +159,9 @@ def _deployed(project: Path, entry: str) -> Mapping[str, str]:
         return {}
 
     def parse(text: str) -> Any:
-        try:
-            return yaml.safe_load(re.sub(r"(?m)^( *)<<: \*\w+$", r"\1inherits: true", text))
-        except yaml.YAMLError as error:
-            raise ConfError(f"{_DEPLOYMENTS}: cannot be read ({type(error).__name__})") from None
+        """Read Prefect's file by conf's own door, which takes neither anchors nor merges: by their names only."""
+        named = re.sub(r"(?m)^( *)<<: \*(\w+)$", r"\1inherits: \2", text)
+        return parse_yaml(re.sub(r"(?m)^( *\w+:) &\w+$", r"\1", named), _DEPLOYMENTS)
 
     return {_DEPLOYMENTS: added(path.read_bytes().decode("utf-8"), "deployments", entry, _DEPLOYMENTS, parse)}
 
@@ -184,9 +182,11 @@ def _next_of_table(name: str) -> list[str]:
 
 
 def _require_name(what: str, name: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+    is_name = re.fullmatch(r"[a-z][a-z0-9_]{,99}", name) and not keyword.iskeyword(name)
+    if not is_name or parse_scalar(name, what) != name:
         raise ConfError(
-            f"{what}: found {name!r}; wanted a name of a-z, 0-9 and _ that begins with a letter, none of Python's words"
+            f"{what}: found {name[:40]!r}; wanted a name of a-z, 0-9 and _ that begins with a letter, at most 100 of "
+            "them, none of the words that Python or YAML read otherwise, such as null"
         )
 
 
