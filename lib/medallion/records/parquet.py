@@ -24,10 +24,10 @@ def rows(content: bytes, source: Source) -> Iterator[Record]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    position = 0
     try:
         file = pq.ParquetFile(io.BytesIO(content))
         found = layout(file.schema_arrow.names, source)
-        position = 0
         for batch in file.iter_batches(_ROWS_AT_ONCE):
             for row in batch.to_pylist():
                 position += 1
@@ -35,8 +35,9 @@ def rows(content: bytes, source: Source) -> Iterator[Record]:
                 fields, rescued = (None, None) if found.unusable else found.split(texts)
                 payload = json.dumps(row, default=_text, ensure_ascii=False, separators=(",", ":"))
                 yield Record(payload, position, fields, rescued, problem=found.unusable)
-    except (pa.ArrowInvalid, OSError) as error:
-        yield Record("", 1, problem=f"not Parquet: {str(error).splitlines()[0][:200]}")
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # the last: a day beyond Python's
+        told = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        yield Record("", position + 1, problem=f"not Parquet: {told}")
 
 
 def _cell(value: Any) -> str:
