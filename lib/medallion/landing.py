@@ -19,6 +19,8 @@ from medallion.durable import make_folder, sync
 from medallion.errors import LandingError
 from medallion.faults import point
 
+LONGEST_NAME = 255  # bytes, as file systems take
+
 
 @dataclass(frozen=True)
 class LandedFile:
@@ -109,8 +111,12 @@ class Landing:
 
     def _write(self, folder: Path, name: str, content: bytes) -> LandedFile:
         is_text = not any("\ud800" <= character <= "\udfff" for character in name)  # bronze names it in text
-        if not name or name != os.path.basename(name) or name in {".", ".."} or "\0" in name or not is_text:
-            raise LandingError(f"{self.source}: found file name {name!r}; wanted a plain name without folders")
+        is_plain = name == os.path.basename(name) and name not in {"", ".", ".."} and "\0" not in name
+        if not is_text or not is_plain or len(name.encode()) > LONGEST_NAME:
+            raise LandingError(
+                f"{self.source}: found file name {name[:80]!r}; wanted a plain name without folders, of at most "
+                f"{LONGEST_NAME} bytes"
+            )
         path = folder / name
         if path.exists():
             raise LandingError(f"{self.source}: found file name {name!r} twice in one delivery")

@@ -18,7 +18,7 @@ def _table(name: str) -> str:
 
 
 def _folder(text: str) -> str:
-    if not text.strip() or "://" in text or text.startswith("~"):
+    if not text.strip() or "://" in text or text.startswith("~") or not text.isprintable():
         raise ValueError("wanted a folder of this machine: SQLite locks and maps its files; ~ is not expanded")
     return text.rstrip("/") or "/"
 

@@ -3,8 +3,11 @@
 A source with an intake but without a connection in the environment's conf is delivered by hand, as by `medallion land`.
 """
 
+import os
 import re
+from pathlib import Path, PurePath
 from typing import Annotated, Literal
+from urllib.parse import unquote
 
 from pydantic import Field, field_validator, model_validator
 from pydantic import Strict as StrictMode
@@ -32,6 +35,18 @@ class FilesIntake(Strict):
     settle_seconds: int = Field(
         default=10, ge=0, description="a whole number >= 0 of seconds that a file must have been left alone"
     )
+
+    @field_validator("glob")
+    @classmethod
+    def _is_below(cls, glob: str) -> str:
+        wanted = "wanted a pattern of names below the folder, such as *.csv or */*.json"
+        if not glob.isprintable() or ".." in PurePath(glob).parts:
+            raise ValueError(wanted)
+        try:
+            next(Path(os.devnull).glob(glob), None)  # not a folder, so that only the pattern is read
+        except (ValueError, NotImplementedError):
+            raise ValueError(wanted) from None
+        return glob
 
 
 class Paging(Strict):
@@ -74,6 +89,16 @@ class RestIntake(Strict):
     parameters: dict[str, str] = Field(default_factory=dict, description="a map of query parameters to text")
     paging: Paging | None = Field(default=None, description="a map that begins with by, or null: one page")
     since: Since | None = Field(default=None, description="a map of parameter, field and overlap, or null")
+
+    @field_validator("resource")
+    @classmethod
+    def _is_below(cls, resource: str) -> str:
+        """Refuse what would be joined to another address than the connection's, or to one above it."""
+        steps = re.split(r"[/\\]", unquote(resource.partition("?")[0]))
+        is_plain = resource.isprintable() and resource[0] not in "/\\" and ":" not in steps[0]
+        if not is_plain or ".." in steps:
+            raise ValueError("wanted the resource's name below the service's address, such as users")
+        return resource
 
 
 class DatabaseIntake(Strict):

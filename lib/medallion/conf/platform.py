@@ -17,7 +17,7 @@ LAYERS = ("landing", "bronze", "silver", "gold", "ops")
 
 def _root(text: str) -> str:
     without_slashes = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:(?!//)", text)
-    if not text.strip() or text.startswith("~") or without_slashes:
+    if not text.strip() or text.startswith("~") or without_slashes or not text.isprintable():
         raise ValueError("wanted a folder or a URI (s3a://bucket/folder); ~ is not expanded")
     return text.rstrip("/") or "/"
 

@@ -5,7 +5,7 @@ Events come many files a delivery; of a snapshot each file is an extract, and a 
 
 from collections.abc import Collection, Mapping
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlparse
 
@@ -15,8 +15,10 @@ from medallion.conf.intake import FilesIntake
 from medallion.errors import IntakeError
 from medallion.faults import point
 from medallion.intake.asked import Asked, Taken
-from medallion.output import counted, size
+from medallion.landing import LONGEST_NAME
+from medallion.output import counted, in_a_line, size
 
+_LONGEST_ENDING = 40  # bytes of a file's name
 _MOST_BYTES = 256 * 1024 * 1024  # of a delivery
 # Names under which files are written until they are whole.
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart", "~")
@@ -71,7 +73,8 @@ class _Seen:
 
 def _take_folder(asked: Asked, intake: FilesIntake, folder: Path) -> Taken:
     taken = Taken()
-    listed = _listed(folder, intake.glob)
+    listed, elsewhere = _listed(folder, intake.glob)
+    taken.notes += [f"{in_a_line(name)} leads out of its folder and is left" for name in elsewhere]
     seen = _Seen(asked.cursor, [name for _, name in listed])
     waiting: list[tuple[str, bytes]] = []
     for path, name in listed:
@@ -80,9 +83,9 @@ def _take_folder(asked: Asked, intake: FilesIntake, folder: Path) -> Taken:
             continue
         content = _settled(path, intake, stamp)
         if content is None:
-            taken.notes.append(f"{name} is still being written")
+            taken.notes.append(f"{in_a_line(name)} is still being written")
         elif seen.is_news(name, stamp, content, asked.source):
-            waiting.append((name.replace("/", "__"), content))
+            waiting.append((_landed_as(name, {other for other, _ in waiting}), content))
             if asked.source.delivers == "snapshot" or sum(len(content) for _, content in waiting) >= _MOST_BYTES:
                 _publish(asked, taken, waiting, seen.cursor())
                 waiting = []
@@ -99,11 +102,27 @@ def _publish(asked: Asked, taken: Taken, waiting: list[tuple[str, bytes]], curso
     asked.say(f"{asked.name}: {counted(len(waiting), 'files')}, {size(manifest.bytes)}")
 
 
-def _listed(folder: Path, glob: str) -> list[tuple[Path, str]]:
-    """Return files and their names below a folder, the oldest first; hidden and unfinished ones are left out."""
+def _listed(folder: Path, glob: str) -> tuple[list[tuple[Path, str]], list[str]]:
+    """Return files and their names below a folder, the oldest first, and the names of links that lead out of it.
+
+    Hidden and unfinished ones are left out. Who may write to the folder must not have other files be read.
+    """
     found = [(path, str(path.relative_to(folder))) for path in folder.glob(glob) if path.is_file()]
     kept = [(path, name) for path, name in found if not _is_unfinished(path.name)]
-    return sorted(kept, key=lambda one: (one[0].stat().st_mtime_ns, one[1]))
+    root = folder.resolve()
+    elsewhere = [name for path, name in kept if not path.resolve().is_relative_to(root)]
+    inside = [(path, name) for path, name in kept if name not in elsewhere]
+    return sorted(inside, key=lambda one: (one[0].stat().st_mtime_ns, one[1])), sorted(elsewhere)
+
+
+def _landed_as(name: str, taken: Collection[str]) -> str:
+    """Return the name a file has in landing: its own, with its folders; where that cannot be, a digest's."""
+    text = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    plain = text.replace("/", "__")
+    if plain not in taken and len(plain.encode()) <= LONGEST_NAME:
+        return plain
+    ending = "".join(PurePath(plain).suffixes[-2:])
+    return sha256(text.encode()).hexdigest()[:32] + (ending if len(ending.encode()) <= _LONGEST_ENDING else "")
 
 
 def _is_unfinished(name: str) -> bool:
