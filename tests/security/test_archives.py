@@ -1,4 +1,4 @@
-"""Packed files: what is in them is read in memory and goes nowhere; one that is damaged or a bomb spoils only itself."""
+"""Packed files: what is in them is read in memory and goes nowhere; a damaged one or a bomb spoils only itself."""
 
 import bz2
 import gzip

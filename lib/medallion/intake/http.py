@@ -1,10 +1,10 @@
 """Requests to a source: tried again where that can help, as slowly as it asks for, and told without secrets."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from medallion.errors import IntakeError
+from medallion.errors import ConfError, IntakeError
 from medallion.intake.asked import Asked
 
 if TYPE_CHECKING:
@@ -17,12 +17,37 @@ _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 
 
 def client(asked: Asked) -> "httpx.Client":
-    """Return a client for a source, with its token if it has one; redirects do not take the token elsewhere."""
+    """Return a client for a source, with its token if it has one, which no other address than the source's is sent."""
     import httpx
 
-    token = asked.connection.token
-    headers = {"User-Agent": "medallion"} | ({"Authorization": f"Bearer {token.reveal()}"} if token else {})
-    return httpx.Client(headers=headers, timeout=httpx.Timeout(60, connect=10), follow_redirects=True)
+    waits = httpx.Timeout(60, connect=10)
+    return httpx.Client(auth=_auth(asked), headers={"User-Agent": "medallion"}, timeout=waits, follow_redirects=True)
+
+
+def _auth(asked: Asked) -> "Callable[[httpx.Request], httpx.Request] | None":
+    """Return what adds the token to requests to the source's own address; a service may lead to others'."""
+    import httpx
+
+    if asked.connection.token is None:
+        return None
+    token = asked.connection.token.reveal().strip()
+    if not (token.isascii() and token.isprintable()):
+        raise ConfError(f"connections.{asked.name}.token: found letters that no header can hold (not shown)")
+    home = httpx.URL(str(asked.connection.url))
+
+    def with_token(request: httpx.Request) -> httpx.Request:
+        if _is_of(home, request.url):
+            request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    return with_token
+
+
+def _is_of(home: "httpx.URL", url: "httpx.URL") -> bool:
+    """Tell whether an address is of the same service, or of the same by https."""
+    if (url.scheme, url.host, url.port) == (home.scheme, home.host, home.port):
+        return True
+    return (home.scheme, home.host, home.port, url.port) == ("http", url.host, None, None) and url.scheme == "https"
 
 
 def fetched(
@@ -53,7 +78,7 @@ def fetched(
                     raise _Again(answer)
     except RetryError as error:
         raise IntakeError(f"{asked.name}: {_where(url)}: {_told(error.last_attempt.exception())}") from None
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise IntakeError(f"{asked.name}: {_where(url)}: {_told(error)}") from None
     if answer.status_code != 304 and not answer.is_success:
         raise IntakeError(f"{asked.name}: {_where(url)}: found status {answer.status_code}; wanted 200")

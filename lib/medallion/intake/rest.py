@@ -118,7 +118,12 @@ class _Reading:
 
     def _same_service(self, answer: "httpx.Response", link: str) -> str:
         """Return a link as an address; raises IntakeError where it leads elsewhere: there the token must not go."""
-        address = answer.url.join(link)
+        import httpx
+
+        try:
+            address = answer.url.join(link)
+        except httpx.InvalidURL as error:
+            raise IntakeError(f"{self.asked.name}: its next page has no address: {error}") from None
         if (address.scheme, address.host, address.port) != (answer.url.scheme, answer.url.host, answer.url.port):
             raise IntakeError(f"{self.asked.name}: its next page is at {address.host}; wanted {answer.url.host}")
         return str(address)
