@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medallion.errors import CommitError
 from medallion.faults import point
 from medallion.lake import NO_VERSION, Account, Lake, State
+from medallion.tables import backquoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,11 +81,11 @@ def merge(lake: Lake, target: Target, source: "DataFrame", keys: Sequence[str], 
     if target.state is None:
         return append(lake, target, source.where("not _gone").drop("_gone"), account)
     session = source.sparkSession
-    columns = [column for column in source.columns if column != "_gone"]
+    columns = [backquoted(column) for column in source.columns if column != "_gone"]
     source.createOrReplaceTempView("_merge_source")
-    met = " AND ".join(f"t.`{key}` <=> s.`{key}`" for key in keys)
-    sets = ", ".join(f"t.`{column}` = s.`{column}`" for column in columns)
-    names, values = (", ".join(f"{prefix}`{column}`" for column in columns) for prefix in ("", "s."))
+    met = " AND ".join(f"t.{key} <=> s.{key}" for key in map(backquoted, keys))
+    sets = ", ".join(f"t.{column} = s.{column}" for column in columns)
+    names, values = (", ".join(f"{prefix}{column}" for column in columns) for prefix in ("", "s."))
     deletes, inserts = "", ""
     if "_gone" in source.columns:
         deletes, inserts = "WHEN MATCHED AND s._gone THEN DELETE", "AND NOT s._gone"
@@ -92,7 +93,7 @@ def merge(lake: Lake, target: Target, source: "DataFrame", keys: Sequence[str], 
     point("commits.before_merge")
     with _answered(lake, target, done), _as_transaction(session, target, done):
         session.sql(
-            f"MERGE INTO delta.`{lake.path(target.name)}` t USING _merge_source s ON {met} {deletes} "
+            f"MERGE INTO delta.{backquoted(lake.path(target.name))} t USING _merge_source s ON {met} {deletes} "
             f"WHEN MATCHED THEN UPDATE SET {sets} "
             f"WHEN NOT MATCHED {inserts} THEN INSERT ({names}) VALUES ({values})"
         ).collect()
@@ -108,11 +109,9 @@ def note(lake: Lake, target: Target, session: "SparkSession", account: Account) 
     point("commits.before_note")
     session.conf.set(_METADATA, account.to_json())
     try:
-        path = lake.path(target.name)
+        path, noted = backquoted(lake.path(target.name)), f"{account.run_id}.{target.next_version}"
         with _answered(lake, target, account):
-            session.sql(
-                f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('{_NOTE}' = '{account.run_id}.{target.next_version}')"
-            )
+            session.sql(f"ALTER TABLE delta.{path} SET TBLPROPERTIES ('{_NOTE}' = '{noted}')")
     finally:
         session.conf.unset(_METADATA)
     point("commits.after_note")

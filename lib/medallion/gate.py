@@ -15,7 +15,7 @@ from medallion.lake import NO_VERSION, Account, State
 from medallion.session import from_arrow
 from medallion.small import read_small
 from medallion.step import Step
-from medallion.tables import INTERVAL, Silver, Table, layer_of, newest, seen, sql_name
+from medallion.tables import INTERVAL, Silver, Table, backquoted, layer_of, newest, seen, sql_name
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -71,9 +71,9 @@ def history_statement(table: Silver, state: State, version: int) -> str:
 
 
 def _statement(columns: Iterable[str], state: State, version: int, condition: str | None) -> str:
-    names = ", ".join(f"`{column}`" for column in columns) or "*"
+    names = ", ".join(map(backquoted, columns)) or "*"
     where = f" WHERE {condition}" if condition else ""
-    return f"SELECT {names} FROM delta.`{state.path}` VERSION AS OF {version}{where}"
+    return f"SELECT {names} FROM delta.{backquoted(state.path)} VERSION AS OF {version}{where}"
 
 
 def expectations_of(step: Step) -> tuple[Expectation, ...]:

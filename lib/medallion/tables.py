@@ -217,6 +217,11 @@ def layer_of(name: str) -> str:
     return name.split(".")[1]
 
 
+def backquoted(name: str) -> str:
+    """Return a name or a path as Spark's SQL quotes it, whatever is in it."""
+    return f"`{name.replace('`', '``')}`"
+
+
 def sql_name(name: str) -> str:
     """Return the name a table has in Spark SQL: ``shop_silver.orders`` for ``shop.silver.orders``."""
     pipeline, layer, table = name.split(".")
