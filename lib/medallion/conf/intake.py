@@ -148,6 +148,10 @@ class Connection(Strict):
         default=(), max_length=2, description="a list of at most two of env:NAME or file:/absolute/path"
     )
 
+    answer_seconds: int = Field(
+        default=600, ge=1, description="a whole number >= 1 of seconds that one answer of a service may take"
+    )
+
     @field_validator("url")
     @classmethod
     def _without_secret(cls, url: str | None) -> str | None:

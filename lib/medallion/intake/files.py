@@ -150,8 +150,8 @@ def _take_address(asked: Asked, url: str) -> Taken:
     from medallion.intake.http import client, fetched
 
     asked_for = {"If-None-Match": tag} if (tag := asked.cursor.get("etag")) else {}
-    with client(asked) as http:
-        answer = fetched(http, asked, url, headers=asked_for)
+    with client(asked) as service:
+        answer = fetched(service, asked, url, headers=asked_for)
     taken = Taken()
     if answer.status_code == 304:
         return taken

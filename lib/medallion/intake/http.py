@@ -1,7 +1,11 @@
 """Requests to a source: tried again where that can help, as slowly as it asks for, and told without secrets."""
 
+import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 from medallion.errors import ConfError, IntakeError
@@ -12,16 +16,29 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 TRIES = 6
+_SILENT_SECONDS = 60.0  # that a service may let pass without a byte
 _LONGEST_WAIT = 120.0  # seconds between two tries; a service that asks for more is told of, and asked in the next run
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 
 
-def client(asked: Asked) -> "httpx.Client":
-    """Return a client for a source, with its token if it has one, which no other address than the source's is sent."""
+@dataclass(frozen=True)
+class Client:
+    """Connections to a service, and who watches that none of its answers takes too long."""
+
+    http: "httpx.Client"
+    watch: "_Watch"
+
+
+@contextmanager
+def client(asked: Asked) -> Iterator[Client]:
+    """Yield a client for a source, with its token if it has one, which no other address than the source's is sent."""
     import httpx
 
-    waits = httpx.Timeout(60, connect=10)
-    return httpx.Client(auth=_auth(asked), headers={"User-Agent": "medallion"}, timeout=waits, follow_redirects=True)
+    seconds = asked.connection.answer_seconds
+    timeout = httpx.Timeout(min(_SILENT_SECONDS, seconds), connect=10)
+    named = {"User-Agent": "medallion"}
+    with httpx.Client(auth=_auth(asked), headers=named, timeout=timeout, follow_redirects=True) as http:
+        yield Client(http, _Watch(seconds))
 
 
 def _auth(asked: Asked) -> "Callable[[httpx.Request], httpx.Request] | None":
@@ -51,7 +68,7 @@ def _is_of(home: "httpx.URL", url: "httpx.URL") -> bool:
 
 
 def fetched(
-    http: "httpx.Client",
+    service: Client,
     asked: Asked,
     url: str,
     parameters: Mapping[str, str] | None = None,
@@ -60,11 +77,14 @@ def fetched(
     """Return the answer to a GET, of status 2xx or 304; raises IntakeError with what came instead, at last.
 
     Statuses that may pass (429, 5xx) and broken connections are tried again, after Retry-After where it is given,
-    else after 1, 2, 4 ... seconds.
+    else after 1, 2, 4 ... seconds. An answer that takes longer than conf allows is not: it would again.
     """
     import httpx
     from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt
 
+    options: dict[str, Any] = {"headers": dict(headers or {}), "extensions": {"trace": service.watch.trace}}
+    if parameters:
+        options["params"] = dict(parameters)
     try:
         for attempt in Retrying(
             retry=retry_if_exception_type((httpx.TransportError, _Again)),
@@ -73,11 +93,14 @@ def fetched(
             sleep=_sleep,
         ):
             with attempt:
-                answer = http.get(url, params=dict(parameters) if parameters else None, headers=dict(headers or {}))
+                with service.watch.watching():
+                    answer = service.http.get(url, **options)
                 if answer.status_code in _AGAIN:
                     raise _Again(answer)
     except RetryError as error:
         raise IntakeError(f"{asked.name}: {_where(url)}: {_told(error.last_attempt.exception())}") from None
+    except _TooSlow as error:
+        raise IntakeError(f"{asked.name}: {_where(url)}: {error}") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise IntakeError(f"{asked.name}: {_where(url)}: {_told(error)}") from None
     if answer.status_code != 304 and not answer.is_success:
@@ -87,6 +110,51 @@ def fetched(
 
 def _sleep(seconds: float) -> None:
     time.sleep(seconds)
+
+
+class _TooSlow(Exception):
+    pass
+
+
+class _Watch:
+    """Breaks off an answer that takes too long: httpx counts from byte to byte, and some never come to an end."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._sockets: list[socket.socket] = []
+        self._is_late = False
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take note of each connection as httpcore makes it."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._sockets.append(info["return_value"].get_extra_info("socket"))
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Allow what is done within its time; raises _TooSlow where it fails because it took longer."""
+        import httpx
+
+        self._is_late = False
+        timer = Timer(self._seconds, self._break_off)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except httpx.HTTPError:
+            if not self._is_late:
+                raise
+            raise _TooSlow(
+                f"found no whole answer within {self._seconds:.0f} s; wanted one, or a greater answer_seconds of its "
+                "connection; the next run asks again"
+            ) from None
+        finally:
+            timer.cancel()
+
+    def _break_off(self) -> None:
+        self._is_late = True
+        for one in self._sockets:
+            with suppress(OSError):  # closed already
+                socket.socket.shutdown(one, socket.SHUT_RDWR)
 
 
 class _Again(Exception):

@@ -11,7 +11,7 @@ import jiter
 from medallion.conf.intake import Paging, RestIntake
 from medallion.errors import IntakeError
 from medallion.intake.asked import Asked, Taken
-from medallion.intake.http import client, fetched
+from medallion.intake.http import Client, client, fetched
 from medallion.output import counted
 from medallion.records.identity import steps_of, value_at
 
@@ -27,8 +27,8 @@ def take(asked: Asked, intake: RestIntake) -> Taken:
         raise IntakeError(f"{asked.name}: connections.{asked.name}.url: missing; wanted the service's address")
     reading = _Reading(asked, intake)
     manifest = None
-    with client(asked) as http:
-        pages = reading.pages(http)
+    with client(asked) as service:
+        pages = reading.pages(service)
         first = next(pages, None)
         if first is not None:
             manifest = asked.landing.deliver(_named(first, pages), reading.cursor)
@@ -51,7 +51,7 @@ class _Reading:
         self._records = steps_of(intake.records) if intake.records else []
         self._digest = sha256()
 
-    def pages(self, http: "httpx.Client") -> Iterator[bytes]:
+    def pages(self, service: Client) -> Iterator[bytes]:
         """Yield the answers that hold records; none at all where they are those that were taken last."""
         base = str(self.asked.connection.url).rstrip("/") + "/"
         url: str | None = urljoin(base, self.intake.resource)
@@ -60,7 +60,7 @@ class _Reading:
         seen = 0
         asked: set[tuple[str | None, frozenset[tuple[str, str]]]] = set()
         for number in range(1, _MOST_PAGES + 1):
-            answer = fetched(http, self.asked, str(url), parameters)
+            answer = fetched(service, self.asked, str(url), parameters)
             content = self._content(answer)
             found = self._found(content)
             if found:
