@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from cyclopts import CycloptsError
 
+from medallion import causes
 from medallion.commands import app
 from medallion.errors import ConfError, LakehouseError
 from medallion.output import as_text, in_a_line, printable
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `medallion show ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except causes.OF_THE_WORLD as error:
+        return _refuse(causes.told(error), FAILED, given)
 
 
 def _refuse(message: str, code: int, arguments: Sequence[str]) -> int:

@@ -60,6 +60,10 @@ class LandingError(LakehouseError):
     """Landing files that differ from their manifest, or a delivery that cannot be published."""
 
 
+class StorageError(LakehouseError):
+    """A disk that is full or may not be written, where that is told before or after the work on tables."""
+
+
 class SetupError(LakehouseError):
     """Something the machine lacks: Java, Delta's JARs, a master to connect to."""
 

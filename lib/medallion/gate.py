@@ -27,13 +27,14 @@ def read_version(session: "SparkSession", state: State, version: int) -> "DataFr
     A small one is read on the driver. Of others, where no rows changed since, the newest version is read
     instead: Delta has that snapshot at hand, while any older one costs it a job to rebuild.
 
-    Raises HistoryError where files of it are gone.
+    Raises HistoryError where files of it are gone or, of a small one, damaged: of others Spark says so.
     """
     version = state.version if version == state.data and not state.foreign else version
     table = log_files.opened(state.name, state.path, version)
     log_files.require_files(state.name, table)
     small = read_small(table)
     if small is not None:
+        log_files.require_sound(state.name, table)
         return from_arrow(session, small)
     return session.read.format("delta").option("versionAsOf", version).load(state.path)
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from medallion import archive, conf, graph, ops, output, run
+from medallion import archive, causes, conf, graph, ops, output, run
 from medallion.conf.platform import LAYERS
 from medallion.errors import ConfError, LakehouseError
 from medallion.session import Sessions
@@ -102,6 +102,9 @@ def _guarded(work: Callable[[], int]) -> int:
         return MISUSED
     except LakehouseError as error:
         sys.stderr.write(output.printable(f"{error}\n"))
+        return FAILED
+    except causes.OF_THE_WORLD as error:
+        sys.stderr.write(f"{causes.told(error)}\n")
         return FAILED
     except KeyboardInterrupt:
         sys.stderr.write("stopped; whatever was committed stays, the next run takes up the rest\n")

@@ -83,6 +83,11 @@ class Commit:
     parameters: Mapping[str, Any]
     metrics: Mapping[str, Any]
     account: Account | None
+    in_order: int | None = None  # grows from commit to commit, where the table keeps such a time
+
+    def is_before(self, other: "Commit") -> bool:
+        """Tell whether it was made before another, or is that one."""
+        return self.in_order is not None and other.in_order is not None and self.in_order <= other.in_order
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ class Lake:
 
     def history(self, name: str, limit: int | None = None) -> Iterator[Commit]:
         """Yield a table's commits, newest first, as far back as its log reaches."""
-        yield from _commits(log_files.opened(name, self.path(name)), limit)
+        yield from self._read(name, log_files.opened(name, self.path(name)), limit)
 
     def state(self, name: str) -> State | None:
         """Return a table's state, or None where it does not exist; raises HistoryError where its log is not whole."""
@@ -151,7 +156,7 @@ class Lake:
             return None
         delta = log_files.opened(name, self.path(name))
         state = State(name, self.path(name), str(delta.metadata().id), delta.version(), None)
-        newest = next(_commits(delta, 1), None)
+        newest = self._newest(name, delta)
         if newest is None or newest.account is None:
             return self._behind_foreign_commits(state)
         return State(name, state.path, state.table_id, newest.version, newest.account)
@@ -175,6 +180,27 @@ class Lake:
     def feed_gap(self, name: str, after: int, until: int) -> str | None:
         """Return why the changes of versions (after, until] cannot be followed, None where they can."""
         return log_files.feed_gap(self.path(name), after, until)
+
+    def _newest(self, name: str, delta: "DeltaTable") -> Commit | None:
+        """Return the newest commit; raises HistoryError where it is gone, or another stands in its place."""
+        found = list(self._read(name, delta, 2))
+        where = f"{name}: {self.path(name)}/_delta_log: version {delta.version()}"
+        if found and found[0].version != delta.version():
+            raise HistoryError(f"{where}: found no commit of it; wanted it from a backup")
+        if len(found) > 1 and found[0].is_before(found[1]):
+            raise HistoryError(
+                f"{where}: found the commit of another version in its place, older than the one before; wanted it "
+                "gone, or its own from a backup"
+            )
+        return found[0] if found else None
+
+    def _read(self, name: str, delta: "DeltaTable", limit: int | None) -> Iterator[Commit]:
+        from deltalake.exceptions import DeltaError
+
+        try:
+            yield from _commits(delta, limit)
+        except DeltaError as error:
+            raise HistoryError(log_files.unreadable(name, self.path(name), error)) from error
 
     def _behind_foreign_commits(self, state: State) -> State:
         """Look behind commits that are not ours for the newest account, and tell what they did."""
@@ -207,4 +233,5 @@ def _commits(delta: "DeltaTable", limit: int | None) -> Iterator[Commit]:
             parameters=entry.get("operationParameters", {}),
             metrics=entry.get("operationMetrics", {}),
             account=Account.from_json(entry.get("userMetadata")),
+            in_order=entry.get("inCommitTimestamp"),
         )

@@ -6,6 +6,7 @@ and sha256. A delivery without its manifest does not exist; numbers follow the o
 
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -67,11 +68,11 @@ class Landing:
         """
         delivery = uuid.uuid4().hex
         inside = self.folder / "files" / delivery
-        make_folder(inside)
-        landed = [self._write(inside, name, content) for name, content in files]
-        sync(inside)
-        sync(inside.parent)
-        point("landing.files_durable")
+        try:
+            landed = self._written(inside, files)
+        except BaseException:
+            shutil.rmtree(inside, ignore_errors=True)  # of a disk that is full it would take room with every try
+            raise
         digest = sha256("".join(file.sha256 for file in landed).encode()).hexdigest()
         received_at = clock.now().isoformat()
         return self._publish(delivery, Manifest(0, self.source, received_at, digest, tuple(landed), cursor))
@@ -108,6 +109,14 @@ class Landing:
                     "wanted the file as received: restore it, or deliver it anew"
                 )
             yield file, content
+
+    def _written(self, folder: Path, files: Iterable[tuple[str, bytes]]) -> list[LandedFile]:
+        make_folder(folder)
+        landed = [self._write(folder, name, content) for name, content in files]
+        sync(folder)
+        sync(folder.parent)
+        point("landing.files_durable")
+        return landed
 
     def _write(self, folder: Path, name: str, content: bytes) -> LandedFile:
         is_text = not any("\ud800" <= character <= "\udfff" for character in name)  # bronze names it in text

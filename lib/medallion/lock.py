@@ -10,12 +10,13 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
-from medallion import clock, orphans
+from medallion import causes, clock, orphans
 from medallion.conf import Conf
-from medallion.errors import LockedError
+from medallion.errors import LockedError, StorageError
 from medallion.faults import point
 from medallion.warm import dead
 
@@ -52,17 +53,38 @@ def writing(conf: Conf, name: str, run_id: str) -> Iterator[None]:
 @contextmanager
 def _held(conf: Conf, name: str, run_id: str, said: str) -> Iterator[None]:
     path = Path(conf.root("ops"), "locks", f"{name}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as handle:
+    with _opened(path) as handle:
         _take(handle.fileno(), path, f"{name}: {said}", wait=conf.platform.runtime.on_locked == "wait")
         point("lock.taken")
         dead.end(conf)  # a client that died left the lock, but perhaps a server that goes on for it
         orphans.end(conf)  # or a Spark of its own, that has not noticed yet
+        _sign(handle, path, run_id)
+        yield
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+")
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def _sign(handle: TextIO, path: Path, run_id: str) -> None:
+    holder = {"run": run_id, "process": os.getpid(), "since": clock.now().isoformat(timespec="seconds")}
+    try:
         handle.truncate(0)
-        holder = {"run": run_id, "process": os.getpid(), "since": clock.now().isoformat(timespec="seconds")}
         handle.write(json.dumps(holder))
         handle.flush()
-        yield
+    except OSError as error:
+        with suppress(OSError):  # else what could not be written is tried once more
+            handle.close()
+        raise _unusable(path, error) from None
+
+
+def _unusable(path: Path, error: OSError) -> StorageError:
+    error.filename = None
+    return StorageError(f"{path}: the lock cannot be taken: {causes.told(error)}")
 
 
 def _take(descriptor: int, path: Path, said: str, *, wait: bool) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from medallion import checksum
 from medallion.errors import HistoryError, some
+from medallion.small import is_small
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -32,8 +34,13 @@ def opened(name: str, path: str, version: int | None = None) -> "DeltaTable":
     try:
         return DeltaTable(path, version=version)
     except DeltaError as error:
-        told = str(error).strip().splitlines()[0][:200]
-        raise HistoryError(f"{name}: {path}/_delta_log: cannot be read: {told}; {log.way_out()}") from error
+        raise HistoryError(unreadable(name, path, error)) from error
+
+
+def unreadable(name: str, path: str, error: Exception) -> str:
+    """Say that a log cannot be read, why, and what mends it."""
+    told = str(error).strip().splitlines()[0][:200]
+    return f"{name}: {path}/_delta_log: cannot be read: {told}; {_Log.of(path).way_out()}"
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,16 @@ class _Log:
         missing = [number for number in range(since + 1, newest) if number not in self.commits]
         if missing:
             return f"found no commit of version {some(missing)}; wanted it: bring the file back from a backup"
+        ahead = max(self.checkpoints, default=-1)
+        if ahead > newest:
+            return f"found a checkpoint of version {ahead}, but no commit of it; wanted {ahead:020}.json from a backup"
+        read = [place for number, place in self.commits.items() if number > since or number == newest]
+        damaged = sorted(place.name for place in read if checksum.differs(place))
+        if damaged:
+            return (
+                f"found {some(damaged)} damaged: its bytes differ from the checksum beside it; wanted it as it was: "
+                "bring the file back from a backup"
+            )
         lost = max(self.checksums, default=-1)
         if lost > newest:
             return (
@@ -88,8 +105,9 @@ class _Log:
 
 
 def files_gone(name: str, path: str, version: int) -> str | None:
-    """Say which data files of a table's version are gone; None where all are there."""
-    return _gone(opened(name, path, version))
+    """Say which data files of a table's version are gone or, of a small one, damaged; None where all are well."""
+    table = opened(name, path, version)
+    return _gone(table) or (_damaged(table) if is_small(table) else None)
 
 
 def require_files(name: str, table: "DeltaTable") -> None:
@@ -100,6 +118,33 @@ def require_files(name: str, table: "DeltaTable") -> None:
             f"{name}: {gone}; wanted them back from a backup: without one move the table's folder away, and the next "
             "run makes it anew from what it reads"
         )
+
+
+def require_sound(name: str, table: "DeltaTable") -> None:
+    """Raise HistoryError where bytes of the table's files are not those that were written.
+
+    Spark looks at the checksums beside files itself; delta-rs, which reads what is small, does not.
+    """
+    damaged = _damaged(table)
+    if damaged:
+        raise HistoryError(
+            f"{name}: {damaged}; wanted it as it was: bring it back from a backup; without one move the table's folder "
+            "away, and the next run makes it anew from what it reads"
+        )
+
+
+def _damaged(table: "DeltaTable") -> str | None:
+    damaged = [place.name for place in _places(table) if checksum.differs(place)]
+    if not damaged:
+        return None
+    return f"version {table.version()}: found {some(damaged)} damaged: its bytes differ from the checksum beside it"
+
+
+def _places(table: "DeltaTable") -> list[Path]:
+    """Return the local data files of a table, and the files beside them that mark rows as deleted."""
+    places = [place for place in map(_local, table.file_uris()) if place is not None]
+    folders = {place.parent for place in places}
+    return places + [vector for folder in folders for vector in folder.glob("deletion_vector_*.bin")]
 
 
 def _gone(table: "DeltaTable") -> str | None:
@@ -126,6 +171,9 @@ def feed_gap(path: str, after: int, until: int) -> str | None:
         gone = [file for file in _told_by(actions) if not Path(path, unquote(file)).exists()]
         if gone:
             return f"files of its change feed are gone: {some(gone)} of version {version}"
+        damaged = [file for file in _told_by(actions) if checksum.differs(Path(path, unquote(file)))]
+        if damaged:
+            return f"files of its change feed are damaged: {some(damaged)} of version {version}"
     return None
 
 

@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from medallion import commits, lock, query
+from medallion import causes, commits, lock, query
 from medallion.conf import Conf
+from medallion.errors import StorageError
 from medallion.faults import point
 
 if TYPE_CHECKING:
@@ -51,7 +52,22 @@ QUALITY = {
 
 
 def record(run: "Run", report: "Report") -> None:
-    """Append what a run did and how its tables fared; waits for another process that records just now."""
+    """Append what a run did and how its tables fared; waits for another process that records just now.
+
+    Raises StorageError where that cannot be written; the tables stay as the run left them.
+    """
+    from deltalake.exceptions import DeltaError
+
+    try:
+        _record(run, report)
+    except (OSError, DeltaError) as error:
+        raise StorageError(
+            f"{_path(run.conf, '')}: run {run.run_id} {'passed' if report.passed else 'failed'}, but is not recorded: "
+            f"{causes.told(error)}"
+        ) from None
+
+
+def _record(run: "Run", report: "Report") -> None:
     started_at = datetime.fromisoformat(report.started_at)
     with lock.writing(_patient(run.conf), f"{run.conf.name}.ops.runs", run.run_id):
         point("ops.before_record")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Literal
 
-from medallion import bronze, clock, gold, graph, lock, silver
+from medallion import bronze, causes, clock, gold, graph, lock, silver
 from medallion.conf import Conf
 from medallion.errors import ConfError, LakehouseError, QualityError, SetupError
 from medallion.faults import point
@@ -48,8 +48,6 @@ def prepare(conf: Conf) -> Run:
 
 def run_step(run: Run, sessions: Sessions, name: str, *, replay: bool = False) -> Outcome:
     """Refresh one table and return its outcome; what a person can act on becomes a failed one, not an exception."""
-    from pyspark.errors import PySparkException
-
     started = time.monotonic()
     table = run.tables[name]
     try:
@@ -64,12 +62,8 @@ def run_step(run: Run, sessions: Sessions, name: str, *, replay: bool = False) -
         outcome = Outcome(name, "failed", error=str(error), checks=error.checks)
     except LakehouseError as error:
         outcome = Outcome(name, "failed", error=str(error))
-    except PySparkException as error:
-        log.debug("%s", name, exc_info=True)
-        outcome = Outcome(name, "failed", error=f"{name}: Spark says: {sessions.explain(error)}")
-    except Exception as error:  # a transform may raise anything, and the other tables go on
-        log.exception("%s", name)
-        outcome = Outcome(name, "failed", error=f"{name}: {type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - a transform may raise anything, and the other tables go on
+        outcome = Outcome(name, "failed", error=f"{name}: {_told(sessions, name, error)}")
     outcome.seconds = round(time.monotonic() - started, 2)
     _log(outcome)
     return outcome
@@ -136,6 +130,8 @@ def _one(
     stuck = blocked_by(run, name, ended)
     if stuck:
         return stuck
+    if ended and sessions.is_lost():
+        return Outcome(name, "blocked", reason="waits for a Spark: the one of this run has ended")
     listen(name)
     return run_step(run, sessions, name, replay=replay)
 
@@ -146,6 +142,21 @@ def _refresh(step: Step, table: Table, *, replay: bool) -> Outcome:
     if isinstance(table, Silver):
         return silver.refresh(step, table, replay=replay)
     return gold.refresh(step, table)
+
+
+def _told(sessions: Sessions, name: str, error: Exception) -> str:
+    """Return in a line what went wrong; with its stack in the log only where it may be the code's own fault."""
+    from deltalake.exceptions import DeltaError
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+    from pyspark.errors import PySparkException
+
+    if isinstance(error, (PySparkException, Py4JError)) or sessions.is_lost():
+        log.debug("%s", name, exc_info=True)
+        return f"Spark says: {sessions.explain(error)}"
+    if isinstance(error, (*causes.OF_THE_WORLD, DeltaError)):
+        return causes.told(error)
+    log.exception("%s", name)
+    return f"{type(error).__name__}: {error}"
 
 
 def _input_bytes(run: Run, table: Table) -> int:

@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import re
 import sys
 import threading
 import warnings
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
-from medallion import java, master, orphans
+from medallion import causes, java, master, orphans
 from medallion.conf import Conf
 from medallion.errors import SetupError
 from medallion.spark_conf import CONNECT_MODE, SETTINGS, SMALL, SMALL_BYTES, java_options, prepare_environment, settings
@@ -79,17 +78,18 @@ class Sessions:
             self._root = self._connected = None
 
     def is_lost(self) -> bool:
-        """Tell whether the server that we were connected to has gone."""
-        return self._connected is not None and self._connected.is_lost()
+        """Tell whether the Spark that we had has gone: our own, or the server that we were connected to."""
+        if self._connected is not None:
+            return self._connected.is_lost()
+        return self._root is not None and _jvm_has_ended()
 
     def explain(self, error: Exception) -> str:
-        """Return in a line what Spark says of an error, or that the server has gone."""
+        """Return in a line what Spark says of an error, or that it has gone."""
         if self.is_lost():
-            return "the server it ran on has ended; whatever was committed stays, the next run takes up the rest"
-        if hasattr(error, "java_exception"):  # py4j's own words say no more than that there is one
-            return master.first_line(error)
-        told = str(error).strip() or type(error).__name__
-        return re.sub(r"^\([\w.$]+\) ", "", told.splitlines()[0])  # a server puts Java's class before some
+            whose = "the server it ran on" if self._connected is not None else "its JVM"
+            why = "" if self._connected is not None else " (killed, perhaps for its memory)"
+            return f"{whose} has ended{why}; whatever was committed stays, the next run takes up the rest"
+        return causes.told(error)
 
     def _connect(self) -> "Connected | None":
         """Become a client of the server that conf names, or of the warm one that suits it; None where there is none.
@@ -161,6 +161,14 @@ def _jvm() -> int:
 
     started = getattr(SparkContext._gateway, "proc", None)
     return started.pid if started is not None else os.getppid()
+
+
+def _jvm_has_ended() -> bool:
+    """Tell whether the JVM that we started has gone; of one that started us nothing is known, we go with it."""
+    from pyspark import SparkContext
+
+    started = getattr(SparkContext._gateway, "proc", None)
+    return started is not None and started.poll() is not None
 
 
 def _say(line: str) -> None:

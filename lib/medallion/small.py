@@ -14,7 +14,7 @@ def read_small(table: "DeltaTable") -> "pa.Table | None":
     """Return a table's rows, all columns; None where there are too many to have them at hand."""
     from deltalake import QueryBuilder
 
-    if not _is_small(table):
+    if not is_small(table):
         return None
     return _as_spark_knows(QueryBuilder().register("t", table).execute("SELECT * FROM t").read_all())
 
@@ -24,12 +24,13 @@ def read_small_feed(path: str, after: int, until: int) -> "pa.Table | None":
     from deltalake import DeltaTable
 
     table = DeltaTable(path, version=until)
-    if not _is_small(table):
+    if not is_small(table):
         return None
     return _as_spark_knows(table.load_cdf(starting_version=after + 1, ending_version=until).read_all())
 
 
-def _is_small(table: Any) -> bool:
+def is_small(table: Any) -> bool:
+    """Tell whether a table's rows are few enough to have them on the driver."""
     files = table.get_add_actions(flatten=True)
     rows, size = (files.column(name).to_pylist() for name in ("num_records", "size_bytes"))
     return None not in rows and sum(rows) <= SMALL_ROWS and sum(size) <= SMALL_BYTES

@@ -1,12 +1,13 @@
 """Runs that a person starts: with progress while they last, a record of them, and a report at the end."""
 
+import sys
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion import graph, ops, report, run
 from medallion.conf import Conf
-from medallion.errors import ConfError
+from medallion.errors import ConfError, StorageError
 from medallion.output import console, tell
 from medallion.progress import Progress
 from medallion.session import Sessions
@@ -77,12 +78,22 @@ def _execute(
     try:
         with Progress(console(stderr=True), len(chosen)) as progress:
             done = run.run_tables(prepared, sessions, chosen, listen=progress, replay=replay)
-        ops.record(prepared, done)
+        problem = _record(prepared, done)
         facts = {
             **report.as_json(done),
             "quarantine": [asdict(r) for r in report.quarantine_reasons(prepared)],
         }
         tell(facts, lambda out: report.render(done, prepared, out, overrides=overrides), json=json)
-        return 0 if done.passed else 1
+        sys.stderr.write(problem)
+        return 0 if done.passed and not problem else 1
     finally:
         sessions.stop()
+
+
+def _record(prepared: Run, done: run.Report) -> str:
+    """Record a run; return the line to tell where that failed, since the report on tables is not to be lost with it."""
+    try:
+        ops.record(prepared, done)
+    except StorageError as error:
+        return f"{error}\n"
+    return ""

@@ -1,17 +1,14 @@
 """Files of tables: there, of their size, undamaged, and as their log describes them."""
 
-import struct
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from medallion import checksum
 from medallion.audit.finding import Result, first_line
 from medallion.audit.log import File
 from medallion.audit.pins import Pin, Pinned
-
-_HEADER = struct.Struct(">4sI")  # of Hadoop's checksum files: "crc", and how many bytes each sum is of
 
 
 def restore(pin: Pin) -> str:
@@ -32,7 +29,7 @@ def check(pinned: Pinned, pin: Pin, result: Result) -> None:
             gone.append(str(path))
         elif path.stat().st_size != file.bytes:
             other.append(f"{path}: {path.stat().st_size} bytes, its log says {file.bytes}")
-        if file.vector and checksum_differs(pin.log.folder / file.vector):
+        if file.vector and checksum.read_and_differs(pin.log.folder / file.vector):
             other.append(f"{pin.log.folder / file.vector}: its bytes differ from the checksum beside it")
         if file.vector and not (pin.log.folder / file.vector).is_file():
             gone.append(str(pin.log.folder / file.vector))
@@ -57,7 +54,7 @@ def _contents(pin: Pin, files: list[File], result: Result) -> None:
         path = pin.log.folder / file.path
         if not path.is_file():
             continue
-        differs = checksum_differs(path)
+        differs = checksum.read_and_differs(path)
         without += differs is None
         if differs:
             damaged.append(f"{path}: its bytes differ from the checksum beside it")
@@ -126,20 +123,3 @@ def _untrue(file: File, nulls: "Counter[str]", ranges: dict[str, tuple[int, int]
             yield f"{name} is {least}, its log says at least {floor}"
         if isinstance(ceiling, int) and most > ceiling:
             yield f"{name} is {most}, its log says at most {ceiling}"
-
-
-def checksum_differs(path: Path) -> bool | None:
-    """Tell whether a file differs from the sums that Hadoop keeps beside it; None where there are none."""
-    beside = path.with_name(f".{path.name}.crc")
-    try:
-        told = beside.read_bytes()
-        content = path.read_bytes()
-    except OSError:
-        return None
-    if len(told) < _HEADER.size or told[:3] != b"crc":
-        return None
-    size = _HEADER.unpack_from(told)[1]
-    found = b"".join(
-        zlib.crc32(content[at : at + size]).to_bytes(4, "big") for at in range(0, len(content), max(size, 1))
-    )
-    return found != told[_HEADER.size :]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from medallion import checksum
 from medallion.audit import files
 from medallion.audit.finding import Result, first_line
 from medallion.audit.log import Entry, Log, Snapshot, checkpoint_actions
@@ -68,7 +69,7 @@ def _versions(pin: Pin, result: Result) -> None:
     if len(ids) > 1:
         told = [f"version {version}: {table_id}" for table_id, version in ids.items()]
         result.red(pin.name, "its table id changes: it was recreated in place", told, _rerun(pin))
-    sums = (entry for entry in log.entries.values() if files.checksum_differs(entry.path))
+    sums = (entry for entry in log.entries.values() if checksum.read_and_differs(entry.path))
     if changed := [f"version {entry.version}: {entry.path}" for entry in sums]:
         result.red(pin.name, "entries of its log differ from the checksums beside them", changed, files.restore(pin))
 

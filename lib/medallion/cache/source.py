@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from medallion import log_files
 from medallion.cache import Cached, CacheError, Definition
 from medallion.cache.values import Stored, stored
 from medallion.errors import HistoryError
@@ -102,6 +103,7 @@ class Source:
         from deltalake import DeltaTable, QueryBuilder
 
         table = DeltaTable(self.state.path, version=self.version)
+        log_files.require_sound(self.state.name, table)
         return QueryBuilder().register("t", table).execute(sql)
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from medallion import clock, graph, lock, run
+from medallion import causes, clock, graph, lock, run
 from medallion.cache import Cached, Definition, build, cached, change, definitions, place_of
 from medallion.cache import source as cache_source
 from medallion.cache.log import Entry, Log
 from medallion.cache.source import Unfollowed
 from medallion.conf import Conf
-from medallion.errors import ConfError, LakehouseError, LockedError
+from medallion.errors import ConfError, LakehouseError, LockedError, StorageError
 from medallion.faults import point
 from medallion.output import counted, size
 from medallion.run import Report
@@ -81,7 +81,17 @@ def sync(conf: Conf, *, table: str | None = None, first_run: bool = True, say: S
     Raises:
         ConfError: Nothing is cached, or conf names what is not there.
         LockedError: Another process runs the pipeline or syncs the table, and conf says not to wait.
+        StorageError: What is done cannot be noted.
     """
+    try:
+        return _sync_all(conf, table, first_run=first_run, say=say)
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(
+            f"{place_of(conf, '').root}: the log of caches cannot be kept: {causes.told(error)}"
+        ) from None
+
+
+def _sync_all(conf: Conf, table: str | None, *, first_run: bool, say: Say) -> Syncs:
     prepared = run.prepare(conf)
     chosen = _chosen(conf, definitions(conf, prepared.tables), table)
     if conf.platform.runtime.dry_run:
@@ -223,7 +233,7 @@ def _tried(prepared: Run, made: Definition, tell: build.Tell) -> tuple[_Done, st
     except LakehouseError as error:
         return _Done(before), str(error)
     except (OSError, sqlite3.Error) as error:
-        return _Done(before), f"{made.table}: its cache cannot be written: {error}"
+        return _Done(before), f"{made.table}: its cache cannot be written: {causes.told(error)}"
     except Exception as error:  # delta-rs and Arrow have kinds of their own, and the cache goes on serving
         log.exception("%s", made.table)
         return _Done(before), f"{made.table}: {type(error).__name__}: {error}"
@@ -259,5 +269,9 @@ def _brought(prepared: Run, made: Definition, before: Cached | None, tell: build
             return _Done(after, "changes", f"version {before.version} to {source.version}", changed)
         except Unfollowed as unfollowed:
             reason = str(unfollowed)
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise
+            reason = f"the cache is damaged: {error}"
     after = build.build(place, source, clock.stamp(), tell)
     return _Done(after, "full", reason or "", after.rows)

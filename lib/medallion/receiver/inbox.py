@@ -119,15 +119,20 @@ class Inbox:
         return int(count)
 
     def part(self, until: int, most_bytes: int) -> Part | None:
-        """Return the oldest payloads up to a row, as many as fit, one at least; None where there is none."""
+        """Return the oldest payloads up to a row, as many as fit, one at least; None where there is none.
+
+        Raises sqlite3.Error where one is not what was acknowledged.
+        """
         query = (
-            "select rowid, key, received_at, body from payloads where body is not null and rowid <= ?"
+            "select rowid, key, received_at, body, sha256 from payloads where body is not null and rowid <= ?"
             " order by received_at, rowid"
         )
         rows: list[int] = []
         content = bytearray()
         with closing(self._db.execute(query, (until,))) as found:
-            for row, key, received_at, body in found:
+            for row, key, received_at, body, digest in found:
+                if sha256(body).digest() != digest:
+                    raise sqlite3.DatabaseError(f"the payload of {key} is damaged: its bytes differ from its sha256")
                 line = envelope(Payload(key, received_at, body))
                 if rows and len(content) + len(line) > most_bytes:
                     break
