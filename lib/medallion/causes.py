@@ -15,6 +15,10 @@ _REMEDIES = (
         f"the disk is full; wanted room: free some, then run again{_NEXT}",
     ),
     (
+        r"disk I/O error|Input/output error|os error 5\b",
+        f"the disk is full, or fails; wanted room on a sound one, then run again{_NEXT}",
+    ),
+    (
         r"Read-only file system|readonly database|Operation not permitted|Permission denied|os error (30|13|1)\b",
         f"it may not be written; wanted a folder that this user may write: give it back, then run again{_NEXT}",
     ),

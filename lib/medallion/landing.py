@@ -9,6 +9,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -68,14 +69,15 @@ class Landing:
         """
         delivery = uuid.uuid4().hex
         inside = self.folder / "files" / delivery
+        draft = self.folder / "manifests" / f".{delivery}"  # not beside the files, which may have any name
         try:
             landed = self._written(inside, files)
+            digest = sha256("".join(file.sha256 for file in landed).encode()).hexdigest()
+            received_at = clock.now().isoformat()
+            return self._publish(draft, Manifest(0, self.source, received_at, digest, tuple(landed), cursor))
         except BaseException:
-            shutil.rmtree(inside, ignore_errors=True)  # of a disk that is full it would take room with every try
+            _forget(inside, draft)
             raise
-        digest = sha256("".join(file.sha256 for file in landed).encode()).hexdigest()
-        received_at = clock.now().isoformat()
-        return self._publish(delivery, Manifest(0, self.source, received_at, digest, tuple(landed), cursor))
 
     def newest(self) -> int:
         """Return the number of the newest delivery, 0 where there is none."""
@@ -137,11 +139,10 @@ class Landing:
         inside = str(path.relative_to(self.folder))
         return LandedFile(name, inside, len(content), sha256(content).hexdigest())
 
-    def _publish(self, delivery: str, unnumbered: Manifest) -> Manifest:
+    def _publish(self, draft: Path, unnumbered: Manifest) -> Manifest:
         """Give the delivery the next free number; linking fails where another publisher was faster."""
         folder = self.folder / "manifests"
         make_folder(folder)
-        draft = folder / f".{delivery}"  # not beside the files, which may have any name
         number = self.newest()
         while True:
             number += 1
@@ -163,6 +164,15 @@ class Landing:
 
     def _manifest_path(self, number: int) -> Path:
         return self.folder / "manifests" / f"{number:012d}.json"
+
+
+def _forget(inside: Path, draft: Path) -> None:
+    """Remove what a delivery that failed wrote, or each try would fill a full disk further; not once it is linked."""
+    with suppress(OSError):
+        if draft.exists() and draft.stat().st_nlink > 1:
+            return
+        draft.unlink(missing_ok=True)
+        shutil.rmtree(inside)
 
 
 def batches(manifests: Sequence[Manifest], most_bytes: int) -> Iterator[list[Manifest]]:

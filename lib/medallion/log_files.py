@@ -82,8 +82,8 @@ class _Log:
         damaged = sorted(place.name for place in read if checksum.differs(place))
         if damaged:
             return (
-                f"found {some(damaged)} damaged: its bytes differ from the checksum beside it; wanted it as it was: "
-                "bring the file back from a backup"
+                f"found {some(damaged)} damaged: its bytes differ from the checksum beside it; wanted its commits "
+                "as they were: bring the folder back from a backup"
             )
         lost = max(self.checksums, default=-1)
         if lost > newest:
