@@ -29,7 +29,8 @@ def announce(conf: Conf, jvm: int) -> None:
     """Say that this process has a Spark of its own, by the id of its JVM, for as long as this process lives."""
     folder = _place(conf)
     if folder is not None and folder not in _announced:
-        _announced[folder] = clients.Client(folder, uuid.uuid4().hex, {"jvm": jvm, "started": _started(jvm)})
+        facts = {"began": _started(os.getpid()), "jvm": jvm, "started": _started(jvm)}
+        _announced[folder] = clients.Client(folder, uuid.uuid4().hex, facts)
 
 
 def end(conf: Conf) -> None:
@@ -43,9 +44,11 @@ def end(conf: Conf) -> None:
 
 
 def _end(client: clients.Left) -> None:
+    if _is(client.pid, client.facts.get("began")):  # its file is here as a copy, with a lake that was copied
+        return
     jvm, started = int(client.facts.get("jvm", 0)), client.facts.get("started")
     until = time.monotonic() + _SECONDS
-    while clients.is_alive(jvm) and _started(jvm) == started:  # another process may have been given its number since
+    while _is(jvm, started):
         with suppress(ProcessLookupError, PermissionError):
             os.kill(jvm, signal.SIGKILL)
         if time.monotonic() > until:
@@ -54,6 +57,11 @@ def _end(client: clients.Left) -> None:
                 f"be ended: it may still write; wanted it gone: end process {jvm}"
             )
         time.sleep(_POLL_SECONDS)
+
+
+def _is(pid: int, started: object) -> bool:
+    """Tell whether a process lives; another one may have been given its number since."""
+    return clients.is_alive(pid) and _started(pid) == started
 
 
 def _place(conf: Conf) -> Path | None:

@@ -121,7 +121,7 @@ def test_eight_slices_give_the_same_tables(shop_at, given, at_once):
     assert found == at_once
 
 
-@pytest.mark.parametrize(("seed", "slices"), [(1, 3), (2, 2)])
+@pytest.mark.parametrize(("seed", "slices"), [(1, 3), pytest.param(2, 2, marks=pytest.mark.soak)])
 def test_orders_shuffled_give_the_same_tables(shop_at, given, at_once, seed, slices):
     shuffled = feeds.shuffled(given.orders, slices, seed)
 

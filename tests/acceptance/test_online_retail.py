@@ -31,7 +31,7 @@ def expected(real_data):
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(17, id="in 4 slices"), pytest.param(1, id="day by day", marks=DAY_BY_DAY)],
+    params=[pytest.param(34, id="in 2 slices"), pytest.param(1, id="day by day", marks=DAY_BY_DAY)],
 )
 def shop(request, shop_at, real_data, days):
     """All days, one delivery each; a run after every so many of them.

@@ -20,6 +20,13 @@ SHORT = (
 )
 
 
+def test_every_point_is_reached_by_the_harness(lab: Lab) -> None:
+    reached = set().union(*lab.reached.values())
+
+    assert set(harness.points()) - reached == set()
+    assert reached - set(harness.points()) == set()
+
+
 @pytest.mark.parametrize("kill", SHORT, ids=str)
 def test_a_day_ends_as_if_nothing_had_happened(lab: Lab, kill: Kill) -> None:
     assert kill.nth <= lab.reached[kill.day, kill.stage][kill.point]

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, write_deltalake
 
+from medallion import conf as conf_door
 from medallion import lock, orphans
 from medallion.conf import Conf
 from medallion.errors import LockedError
@@ -103,6 +105,15 @@ def test_the_jvm_of_a_killed_process_has_ended_when_its_successor_begins(conf: C
             assert not is_alive(jvm)
 
     assert list(Path(conf.root("ops"), orphans.FOLDER).rglob("*.jsonl")) == []
+
+
+def test_the_jvm_of_a_process_that_lives_is_left_alone_where_its_lake_was_copied(conf: Conf, tmp_path: Path) -> None:
+    with _dying(conf) as (_, jvm):
+        shutil.copytree(conf.root("ops"), tmp_path / "copy")
+        copied = conf_door.load("left", [f"storage.ops.root={tmp_path / 'copy'}"], conf.project)
+
+        with lock.writing(copied, NAME, "mine"):
+            assert is_alive(jvm)
 
 
 def test_a_stopped_jvm_is_ended_too(conf: Conf) -> None:
