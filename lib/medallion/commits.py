@@ -174,9 +174,22 @@ def _check(lake: Lake, target: Target, done: Account) -> Account:
     state = lake.state(target.name)
     found = state.version if state else NO_VERSION
     if state is None or state.account != done or found != target.next_version:
+        if target.state is not None and found == target.state.version:
+            _require_counter(lake, target)
         raise CommitError(
             f"{target.name}: planned version {target.next_version} by run {done.run_id}, found version {found} "
             f"by run {state.account.run_id if state and state.account else 'unknown'}; somebody else writes this "
             "table, or the commit was skipped: run again, after the other writer has ended"
         )
     return done
+
+
+def _require_counter(lake: Lake, target: Target) -> None:
+    """Raise CommitError where the log counts transactions beyond the planned one: Delta skips what is not above."""
+    counted = lake.transaction(target.name)
+    if counted >= target.next_version:
+        raise CommitError(
+            f"{target.name}: nothing was written: planned transaction {target.next_version}, its log has one numbered "
+            f"{counted}, as only a log has that somebody else wrote to or put together; wanted none "
+            "beyond: bring the table back from a backup, or move its folder away, and the next run makes it anew"
+        )

@@ -161,6 +161,12 @@ class Lake:
             return self._behind_foreign_commits(state)
         return State(name, state.path, state.table_id, newest.version, newest.account)
 
+    def transaction(self, name: str) -> int:
+        """Return the greatest transaction id that a table's log holds of the engine, NO_VERSION where it holds none."""
+        delta = log_files.opened(name, self.path(name))
+        found = delta.transaction_version(str(delta.metadata().id))
+        return NO_VERSION if found is None else int(found)
+
     def size(self, name: str) -> int:
         """Return the bytes of a table's newest version, 0 where it does not exist."""
         if not self.exists(name):

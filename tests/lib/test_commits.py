@@ -98,6 +98,27 @@ def test_a_repeated_transaction_is_noticed_and_does_nothing(lake: Lake, session:
     assert (state.version, _stored(lake, session)) == (1, before)
 
 
+@pytest.mark.parametrize("write", ["append", "overwrite", "merge"])
+def test_a_counter_that_is_ahead_is_refused_and_not_skipped_in_silence(
+    lake: Lake, session: SparkSession, write: str
+) -> None:
+    commits.append(lake, _target(lake), _numbers(session, 1), _account())
+    path, state = lake.path(NAME), lake.state(NAME)
+    assert state is not None
+    ahead = _numbers(session, 5).write.format("delta").mode("append").option("txnAppId", state.table_id)
+    ahead.option("txnVersion", "99").option("userMetadata", _account("ahead").to_json()).save(path)
+    commit: Callable[[], Account] = {
+        "append": lambda: commits.append(lake, _target(lake), _numbers(session, 2), _account("ours")),
+        "overwrite": lambda: commits.overwrite(lake, _target(lake), _numbers(session, 2), _account("ours")),
+        "merge": lambda: commits.merge(lake, _target(lake), _numbers(session, 2), ["id"], _account("ours")),
+    }[write]
+
+    with pytest.raises(CommitError, match="nothing was written: planned transaction 2, its log has one numbered 99"):
+        commit()
+
+    assert _stored(lake, session) == [1, 5]
+
+
 @pytest.mark.parametrize("write", ["append", "overwrite", "merge", "note"])
 @pytest.mark.parametrize("has_landed", [True, False])
 def test_a_commit_whose_answer_was_lost_counts_once_if_it_landed(
