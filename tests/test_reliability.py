@@ -1,0 +1,64 @@
+"""The table of docs/reliability.md adds up what tests counted, and says what of it is not as it must be."""
+
+from typing import Any
+
+import pytest
+import reliability
+from reliability_table import ROWS, Row, added_up, problems, table
+
+KILLS = Row("kills", "Kills", ("lost",), "nothing lost")
+CONTROL = {"row": "kills", "control": "a lock", "red": True}
+
+
+def _part(*lines: dict[str, Any], commit: str = "abc") -> dict[str, Any]:
+    tests = {"run": 2, "failed": ["test_a"], "skipped": [("test_b", "no tmpfs")]}
+    how = {"files": ["tests/crash"], "seconds": 90, "at": "2026-01-01T00:00+00:00"}
+    return {"commit": commit, "tests": tests, "lines": list(lines), **how}
+
+
+def _counted(**counts: int) -> dict[str, Any]:
+    return {"row": "kills", "counts": counts}
+
+
+def test_counts_of_all_parts_are_added_up_with_controls_and_commits() -> None:
+    seed = {"row": "kills", "seed": 7}
+    parts = [_part(_counted(kills=1, lost=0), CONTROL), None, _part(_counted(kills=2, lost=1), seed, commit="def")]
+
+    found = added_up(parts)["kills"]
+
+    assert (dict(found.counts), found.controls) == ({"kills": 3, "lost": 1}, {"a lock": True})
+    assert (found.seeds, found.commits) == ([7], {"abc", "def"})
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([], ["kills: not counted"]),
+        ([_counted(kills=0)], ["kills: not counted"]),
+        ([_counted(kills=2, survived=2, lost=0), CONTROL], []),
+        ([_counted(kills=2, lost=1)], ["kills: 1 lost"]),
+        ([_counted(kills=2, survived=1)], ["kills: 1 survived of 2 kills"]),
+        ([_counted(kills=2), {**CONTROL, "red": False}], ["kills: not seen without: a lock"]),
+    ],
+)
+def test_what_is_not_as_it_must_be_is_told(lines: list[dict[str, Any]], told: list[str]) -> None:
+    assert problems(KILLS, added_up([_part(*lines)]).get("kills")) == told
+
+
+def test_the_table_says_what_was_not_run_skipped_or_failed() -> None:
+    parts = {"kills": _part(_counted(kills=1)), "soak": None}
+
+    told = table(parts, added_up(parts.values()), ["kills: 1 lost"])
+
+    assert "- soak: not run" in told
+    assert "  - skipped: test_b: no tmpfs" in told
+    assert "  - failed: test_a" in told
+    assert "**Not as it should be:**\n\n- kills: 1 lost" in told
+    assert all(row.told in told for row in ROWS)
+
+
+def test_every_part_names_tests_that_are_there() -> None:
+    places = [place for part in reliability.PARTS.values() for place in part]
+    places += [place.partition("::")[0] for place in reliability.LEFT_OUT]
+
+    assert [place for place in places if not (reliability.PROJECT / place).exists()] == []
