@@ -148,7 +148,8 @@ def _places(table: "DeltaTable") -> list[Path]:
 
 
 def _gone(table: "DeltaTable") -> str | None:
-    places = [place for place in map(_local, table.file_uris()) if place is not None and not place.exists()]
+    uris = [uri for uri in table.file_uris() if "://" not in uri.removeprefix("file://")]
+    places = [Path(uri) for uri in uris if not any(place.exists() for place in _local(uri))]
     if not places:
         return None
     return f"version {table.version()}: {len(places)} of its files are gone: {some(place.name for place in places)}"
@@ -218,6 +219,7 @@ def _listed(path: str) -> list[Path]:
     return [folder / name for name in names if name[:20].isdigit() and name[20:21] == "."]
 
 
-def _local(uri: str) -> Path | None:
+def _local(uri: str) -> tuple[Path, ...]:
+    """Return where a file may be: delta-rs writes a folder such as ``my lake`` as ``my%20lake``, which it may be."""
     path = uri.removeprefix("file://")
-    return None if "://" in path else Path(unquote(path) if path != uri else path)
+    return Path(path), Path(unquote(path))
