@@ -88,7 +88,12 @@ def test_a_string_in_a_pipelines_conf_is_refused_by_its_file_or_kept(
 
     assert wrong == []
     assert executed(tmp_path / "stand", lab.folder) == []
-    figures.note("injection", tried=len(STRINGS[:: 1 if place in NAMES else 3]), executed=0, unaccounted=len(wrong))
+    figures.note(
+        "injection",
+        tried=len(STRINGS[:: 1 if place in NAMES else 3]),
+        executed=len(executed(Path.cwd())),
+        unaccounted=len(wrong),
+    )
 
 
 def test_a_root_may_be_any_folder_whose_name_can_be_printed(lab: Lab) -> None:
@@ -104,4 +109,4 @@ def test_a_root_may_be_any_folder_whose_name_can_be_printed(lab: Lab) -> None:
         assert root.startswith(str(lab.folder / "data/x"))
 
     assert [text for text in refused if text.isprintable()] == []
-    figures.note("injection", tried=len(STRINGS), executed=0, unaccounted=0)
+    figures.note("injection", tried=len(STRINGS), executed=len(executed(Path.cwd())), unaccounted=0)
