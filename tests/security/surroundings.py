@@ -56,3 +56,8 @@ def unchanged(folder: Path, *inside: str) -> Iterator[Surroundings]:
 def executed(*folders: Path) -> list[str]:
     """Return the files that a string of the corpus has made by being run."""
     return [str(path) for folder in folders for path in folder.glob(f"{MARKER}*")]
+
+
+def ran() -> int:
+    """Return how many strings have left a file where this process stands: those that were run."""
+    return len(executed(Path.cwd()))

@@ -22,7 +22,7 @@ from medallion.records.packed import ALWAYS_BYTES, MOST_TIMES, PackedError, unpa
 from tests import figures
 from tests.lib.bare_landing import bare_landing
 from tests.security.corpus import STRINGS
-from tests.security.surroundings import executed, unchanged
+from tests.security.surroundings import ran, unchanged
 
 SEED = 20261
 JSON = Source.model_validate({"format": "json", "delivers": "events", "system": "s"})
@@ -137,7 +137,7 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(tmp_path: Path, bomb: Call
     assert told[1] is None
     assert told[0].startswith("cannot be unpacked: ")
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 5 * ALWAYS_BYTES
-    figures.note("injection", tried=1, executed=len(executed(Path.cwd())), unaccounted=0)
+    figures.note("injection", tried=1, executed=ran(), unaccounted=0)
 
 
 def test_without_its_bound_a_bomb_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,9 +184,7 @@ def test_a_damaged_file_is_a_record_with_a_problem_and_spoils_no_other(tmp_path:
     told = batch.table.to_pylist()
     assert told[-1]["payload"] == '{"good": 1}'
     assert len(told) == len(files) + 1
-    figures.note(
-        "injection", tried=len(files), executed=len(executed(Path.cwd())), unaccounted=len(files) + 1 - len(told)
-    )
+    figures.note("injection", tried=len(files), executed=ran(), unaccounted=len(files) + 1 - len(told))
 
 
 def test_a_damaged_parquet_file_is_told_too(tmp_path: Path) -> None:
@@ -206,6 +204,4 @@ def test_a_damaged_parquet_file_is_told_too(tmp_path: Path) -> None:
     problems = dict(zip(table["landing_file"].to_pylist(), table["problem"].to_pylist(), strict=True))
     assert len(problems) == len(files)
     assert next(problem for file, problem in problems.items() if file.endswith("/0.parquet")).startswith("not Parquet")
-    figures.note(
-        "injection", tried=len(files), executed=len(executed(Path.cwd())), unaccounted=len(files) - len(problems)
-    )
+    figures.note("injection", tried=len(files), executed=ran(), unaccounted=len(files) - len(problems))

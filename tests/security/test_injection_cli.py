@@ -15,7 +15,7 @@ from medallion.session import Sessions
 from tests import figures
 from tests.lib.conftest import Lab
 from tests.security.corpus import STRINGS
-from tests.security.surroundings import executed
+from tests.security.surroundings import executed, ran
 
 # An argument of a command line holds no NUL; everything else may come.
 TYPED = tuple(text for text in STRINGS if "\0" not in text)
@@ -113,7 +113,7 @@ def test_what_is_typed_is_refused_in_words_a_terminal_prints(
     assert wrong == {}
     assert _files(readings.folder) == before
     assert executed(readings.folder, tmp_path / "stand") == []
-    figures.note("injection", tried=len(tried), executed=len(executed(Path.cwd())), unaccounted=len(wrong))
+    figures.note("injection", tried=len(tried), executed=ran(), unaccounted=len(wrong))
 
 
 def test_a_moment_is_one_of_the_calendar_or_refused(readings: Lab, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,9 +142,7 @@ def test_a_moment_is_one_of_the_calendar_or_refused(readings: Lab, capsys: pytes
             wrong[text] = problem
 
     assert wrong == {}
-    figures.note(
-        "injection", tried=len(TYPED[::2]) + len(ends), executed=len(executed(Path.cwd())), unaccounted=len(wrong)
-    )
+    figures.note("injection", tried=len(TYPED[::2]) + len(ends), executed=ran(), unaccounted=len(wrong))
 
 
 def test_a_version_is_told_from_anything_else(readings: Lab, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,7 +172,7 @@ def test_a_file_of_any_name_is_landed_under_that_very_name(
     assert [name for name, _ in landed] == names
     assert {text.replace("/", "_")[:80] + ".json" for _, text in landed} == set(names)
     assert executed(lab.folder, tmp_path / "stand") == []
-    figures.note("injection", tried=len(names), executed=len(executed(Path.cwd())), unaccounted=0)
+    figures.note("injection", tried=len(names), executed=ran(), unaccounted=0)
 
 
 def test_a_line_of_what_was_typed_does_not_pass_for_one_of_ours(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:

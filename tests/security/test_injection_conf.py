@@ -11,7 +11,7 @@ from medallion.errors import ConfError
 from tests import figures
 from tests.lib.conftest import Lab
 from tests.security.corpus import STRINGS
-from tests.security.surroundings import executed
+from tests.security.surroundings import executed, ran
 
 PIPELINE = "conf/pipelines/lab.yaml"
 SOURCE = {"format": "json", "delivers": "events", "system": "gateway"}
@@ -91,7 +91,7 @@ def test_a_string_in_a_pipelines_conf_is_refused_by_its_file_or_kept(
     figures.note(
         "injection",
         tried=len(STRINGS[:: 1 if place in NAMES else 3]),
-        executed=len(executed(Path.cwd())),
+        executed=ran(),
         unaccounted=len(wrong),
     )
 
@@ -109,4 +109,4 @@ def test_a_root_may_be_any_folder_whose_name_can_be_printed(lab: Lab) -> None:
         assert root.startswith(str(lab.folder / "data/x"))
 
     assert [text for text in refused if text.isprintable()] == []
-    figures.note("injection", tried=len(STRINGS), executed=len(executed(Path.cwd())), unaccounted=0)
+    figures.note("injection", tried=len(STRINGS), executed=ran(), unaccounted=0)

@@ -20,7 +20,7 @@ from medallion.landing import Landing
 from tests import figures
 from tests.lib.bare_landing import bare_landing
 from tests.security.corpus import STRINGS
-from tests.security.surroundings import executed
+from tests.security.surroundings import executed, ran
 
 TOKEN = "s3cret-token-of-the-service"
 
@@ -132,7 +132,7 @@ def test_a_token_goes_to_the_address_of_conf_and_nowhere_else(
     assert home.tokens == {f"Bearer {TOKEN}"}
     assert stranger.tokens == set()
     assert not any(b"root:" in content for content in landed)
-    figures.note("injection", tried=1, executed=len(executed(Path.cwd())), unaccounted=0)
+    figures.note("injection", tried=1, executed=ran(), unaccounted=0)
 
 
 def test_a_token_is_sent_again_to_ones_own_address(home: Service, tmp_path: Path) -> None:
@@ -222,9 +222,7 @@ def test_a_resource_is_below_its_services_address(home: Service, stranger: Servi
             wrong.append((text, path))
 
     assert (wrong, stranger.asked) == ([], [])
-    figures.note(
-        "injection", tried=len(STRINGS[::2]) + len(strange), executed=len(executed(Path.cwd())), unaccounted=len(wrong)
-    )
+    figures.note("injection", tried=len(STRINGS[::2]) + len(strange), executed=ran(), unaccounted=len(wrong))
 
 
 def test_parameters_of_conf_are_values_of_a_query_and_answers_are_data(home: Service, tmp_path: Path) -> None:
@@ -237,7 +235,7 @@ def test_parameters_of_conf_are_values_of_a_query_and_answers_are_data(home: Ser
 
     query = parse_qs(urlparse(home.asked[-1][0]).query, keep_blank_values=True, encoding="utf-8")
     assert {name: values[0] for name, values in query.items()} == {f"p{n}": t for n, t in enumerate(STRINGS[:200])}
-    figures.note("injection", tried=200, executed=len(executed(Path.cwd())), unaccounted=0)
+    figures.note("injection", tried=200, executed=ran(), unaccounted=0)
 
 
 def test_a_table_of_a_database_is_a_plain_name() -> None:
@@ -252,7 +250,7 @@ def test_a_table_of_a_database_is_a_plain_name() -> None:
                 taken.append(name)
 
     assert all(name.replace("_", "a").replace(".", "a").isalnum() and name.isascii() for name in taken)
-    figures.note("injection", tried=3 * len(STRINGS), executed=len(executed(Path.cwd())), unaccounted=0)
+    figures.note("injection", tried=3 * len(STRINGS), executed=ran(), unaccounted=0)
 
 
 # PostgreSQL takes no NUL, and cuts names at 63 bytes.
@@ -298,7 +296,7 @@ def test_names_and_values_of_a_database_are_data(
     assert all(len(set(row.values())) == 1 for row in rows)
     assert refused == len(NAMES)
     assert executed(tmp_path) == []
-    figures.note("injection", tried=len(NAMES) * 2 + len(values), executed=len(executed(Path.cwd())), unaccounted=0)
+    figures.note("injection", tried=len(NAMES) * 2 + len(values), executed=ran(), unaccounted=0)
 
 
 def _refused_columns(landing: Landing, where: Connection, folder: Path) -> int:

@@ -16,7 +16,7 @@ from medallion.quarantine import name_of
 from medallion.views import show
 from tests import figures
 from tests.security.corpus import GROUPS, STRINGS
-from tests.security.surroundings import executed
+from tests.security.surroundings import executed, ran
 
 # A folder that is neither plain to Spark's SQL nor to a shell.
 ODD = "la`ke'; DROP TABLE x; --"
@@ -96,9 +96,7 @@ def test_no_step_fails_and_every_record_is_accounted_for(lake: Any) -> None:
     silver = rows["corpus.silver.notes"]
     assert rows["corpus.bronze.notes"]["stored"] == len(STRINGS)
     assert silver["read"] == len(STRINGS) == silver["written"] + silver["quarantined"]
-    figures.note(
-        "injection", tried=len(STRINGS), executed=len(executed(Path.cwd())), unaccounted=len(STRINGS) - silver["read"]
-    )
+    figures.note("injection", tried=len(STRINGS), executed=ran(), unaccounted=len(STRINGS) - silver["read"])
 
 
 def test_every_string_is_in_bronze_as_it_came(lake: Any) -> None:
@@ -125,9 +123,7 @@ def test_every_column_of_a_file_is_kept_by_its_very_name(lake: Any) -> None:
     cells = dict(row["cells"])
 
     assert cells == {f"{number} {text}": text for number, text in enumerate(COLUMNS)}
-    figures.note(
-        "injection", tried=len(COLUMNS), executed=len(executed(Path.cwd())), unaccounted=len(COLUMNS) - len(cells)
-    )
+    figures.note("injection", tried=len(COLUMNS), executed=ran(), unaccounted=len(COLUMNS) - len(cells))
 
 
 def test_the_schema_of_the_tables_is_as_declared(lake: Any) -> None:
@@ -159,7 +155,7 @@ def test_a_report_in_markdown_shows_the_very_text() -> None:
             lost.append(text)
 
     assert lost == []
-    figures.note("injection", tried=len(STRINGS), executed=len(executed(Path.cwd())), unaccounted=len(lost))
+    figures.note("injection", tried=len(STRINGS), executed=ran(), unaccounted=len(lost))
 
 
 def _cells(line: str) -> list[str]:
@@ -212,7 +208,7 @@ def test_a_name_in_an_expectation_is_a_columns_or_refused(lake: Any) -> None:
                 taken.append(text)
 
     assert taken == []
-    figures.note("injection", tried=4 * len(STRINGS), executed=len(executed(Path.cwd())), unaccounted=len(taken))
+    figures.note("injection", tried=4 * len(STRINGS), executed=ran(), unaccounted=len(taken))
 
 
 def test_values_and_patterns_of_expectations_are_values(lake: Any) -> None:

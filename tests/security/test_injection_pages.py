@@ -18,7 +18,7 @@ from medallion.cache.search import Reader
 from tests import figures
 from tests.lib.cache_lab import NAME, NOON, PUBLIC, Yard, log
 from tests.security.corpus import STRINGS
-from tests.security.surroundings import executed
+from tests.security.surroundings import executed, ran
 
 TABLE = "/yard/silver.logs"
 TAGS = frozenset(
@@ -93,9 +93,7 @@ def test_every_string_comes_back_from_the_cache_as_it_was(corpus: Yard) -> None:
     assert {name for name in names if not name.startswith("words_")} == {
         "state", "filter_values", "rows", "indexed", "words", "vocabulary",
     }  # fmt: skip
-    figures.note(
-        "injection", tried=len(STRINGS), executed=len(executed(Path.cwd())), unaccounted=len(STRINGS) - len(held)
-    )
+    figures.note("injection", tried=len(STRINGS), executed=ran(), unaccounted=len(STRINGS) - len(held))
 
 
 def test_every_string_as_a_search_is_answered_with_rows_or_a_reason(
@@ -119,7 +117,7 @@ def test_every_string_as_a_search_is_answered_with_rows_or_a_reason(
 
     assert wrong == []
     assert executed(tmp_path, corpus.folder) == []
-    figures.note("injection", tried=5 * len(STRINGS), executed=len(executed(Path.cwd())), unaccounted=len(wrong))
+    figures.note("injection", tried=5 * len(STRINGS), executed=ran(), unaccounted=len(wrong))
 
 
 def test_every_string_is_found_by_its_value_and_shown_as_it_is(client: TestClient) -> None:
@@ -137,7 +135,7 @@ def test_every_string_is_found_by_its_value_and_shown_as_it_is(client: TestClien
             lost.append(text)
 
     assert lost == []
-    figures.note("injection", tried=len(STRINGS), executed=len(executed(Path.cwd())), unaccounted=len(lost))
+    figures.note("injection", tried=len(STRINGS), executed=ran(), unaccounted=len(lost))
 
 
 @pytest.mark.parametrize("protection", ["escaping", "words in quotes", "bound values"])
@@ -186,7 +184,7 @@ def test_a_cached_column_that_the_table_has_not_is_refused(yard: Yard, part: str
         pipeline = conf.pipeline.model_copy(update={"cache": changed})
         with pytest.raises(cache.ConfError, match=r"cache\.tables\.silver\.logs\." + part):
             cache.definitions(_replaced(conf, pipeline), tables)
-    figures.note("injection", tried=len(STRINGS), executed=len(executed(Path.cwd())), unaccounted=0)
+    figures.note("injection", tried=len(STRINGS), executed=ran(), unaccounted=0)
 
 
 def _replaced(conf: object, pipeline: object) -> cache.Conf:

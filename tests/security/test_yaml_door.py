@@ -15,7 +15,7 @@ from medallion.errors import ConfError
 from tests import figures
 from tests.lib.conftest import Lab
 from tests.security.corpus import MARKER, STRINGS
-from tests.security.surroundings import executed
+from tests.security.surroundings import executed, ran
 
 ENGINE = Path(conf_door.__file__).parents[1]
 DOOR = ENGINE / "conf" / "yaml_file.py"
@@ -88,7 +88,7 @@ def test_yaml_that_does_more_than_say_is_refused_by_its_file_at_once(
 
     assert slow == []
     assert executed(tmp_path / "stand", lab.folder) == []
-    figures.note("injection", tried=len(REFUSED), executed=len(executed(Path.cwd())), unaccounted=0)
+    figures.note("injection", tried=len(REFUSED), executed=ran(), unaccounted=0)
 
 
 @pytest.mark.parametrize("what", ["a call", "a bomb", "a key twice", "a merge"])
@@ -120,7 +120,7 @@ def test_an_overrides_value_is_text_or_a_plain_value_and_runs_nothing(
 
     assert strange == {}
     assert executed(tmp_path) == []
-    figures.note("injection", tried=len(STRINGS), executed=len(executed(Path.cwd())), unaccounted=len(strange))
+    figures.note("injection", tried=len(STRINGS), executed=ran(), unaccounted=len(strange))
 
 
 def test_every_string_that_is_quoted_comes_back_as_it_was() -> None:
