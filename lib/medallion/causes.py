@@ -7,6 +7,7 @@ from typing import Any
 from medallion import master
 
 _CAUSE = re.compile(r"^\s*Caused by: (?:[\w.$]+: )?(\S.*)$", re.MULTILINE)
+_RAISED = re.compile(r"^(?:[\w.]+(?:Error|Exception)): .*$", re.MULTILINE)
 _NEXT = "; what was committed stays, and the next run goes on from there"
 # What stands in an error, and what is told besides; the first that fits.
 _REMEDIES = (
@@ -44,6 +45,8 @@ def told(error: BaseException) -> str:
     behind = _CAUSE.findall(text)
     if behind and behind[-1].strip() not in said[0]:
         said.append(behind[-1].strip())
+    raised = _RAISED.findall(text) if said[0].endswith(":") else []
+    said += raised[-1:]  # what a function of Python's own raised stands below its stack
     helps = next((help for pattern, help in _REMEDIES if re.search(pattern, text)), None)
     return "; ".join([*said, *([helps] if helps else [])])
 

@@ -197,9 +197,9 @@ def _disturbed(prepared: Prepared, lake: Vault, had: dict[str, int]) -> str:
 
 @pytest.mark.slow
 def test_a_run_on_a_full_disk_is_told_and_made_up_for(prepared: Prepared, disk: Path) -> None:
-    places = _sweep(prepared, disk, [0, 10 * PAGE, 17 * PAGE, 26 * PAGE, 34 * PAGE, 46 * PAGE])
+    places = _sweep(prepared, disk, [0, 17 * PAGE, 26 * PAGE, 40 * PAGE])
 
-    assert len(places) >= 4, places
+    assert len(places) >= 3, places
 
 
 @pytest.mark.soak
