@@ -213,7 +213,7 @@ def test_changes_that_fail_halfway_are_taken_back(filled: Yard, monkeypatch: pyt
         patched.setattr(change, "_recount", full_disk)
         done = filled.sync()
 
-    assert done.error == f"{NAME}: its cache cannot be written: database or disk is full"
+    assert str(done.error).startswith(f"{NAME}: its cache cannot be written: database or disk is full; ")
     assert filled.held() == before
     sound(filled)
     assert filled.sync().technique == "changes"
