@@ -34,6 +34,7 @@ class Mark:
     version: int
     table_id: str = ""
     since: int = NO_VERSION  # the version consumed before, exclusive
+    made_by: str = ""  # the run whose commit that version was: after a loss another may bear its number
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,15 @@ class Lake:
         delta = log_files.opened(name, self.path(name))
         found = delta.transaction_version(str(delta.metadata().id))
         return NO_VERSION if found is None else int(found)
+
+    def made_by(self, name: str, version: int) -> str:
+        """Return the run that made a version; an empty text where its commit is gone, or is not ours."""
+        state = self.state(name)
+        if state is None or state.version < version:
+            return ""
+        commits = [state] if state.version == version else self.history(name, state.version - version + 1)
+        found = next((one for one in commits if one.version == version), None)
+        return found.account.run_id if found and found.account else ""
 
     def size(self, name: str) -> int:
         """Return the bytes of a table's newest version, 0 where it does not exist."""
