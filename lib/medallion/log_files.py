@@ -142,7 +142,7 @@ def _damaged(table: "DeltaTable") -> str | None:
 
 def _places(table: "DeltaTable") -> list[Path]:
     """Return the local data files of a table, and the files beside them that mark rows as deleted."""
-    places = [place for uri in table.file_uris() for place in _local(uri) if place.exists()]
+    places = list(dict.fromkeys(place for uri in table.file_uris() for place in _local(uri) if place.exists()))
     folders = {place.parent for place in places}
     return places + [vector for folder in folders for vector in folder.glob("deletion_vector_*.bin")]
 
