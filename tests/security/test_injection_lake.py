@@ -18,6 +18,8 @@ from tests import figures
 from tests.security.corpus import GROUPS, STRINGS
 from tests.security.surroundings import executed, ran
 
+pytestmark = pytest.mark.slow
+
 # A folder that is neither plain to Spark's SQL nor to a shell.
 ODD = "la`ke'; DROP TABLE x; --"
 CONF = """

@@ -96,6 +96,7 @@ def test_every_string_comes_back_from_the_cache_as_it_was(corpus: Yard) -> None:
     figures.note("injection", tried=len(STRINGS), executed=ran(), unaccounted=len(STRINGS) - len(held))
 
 
+@pytest.mark.slow
 def test_every_string_as_a_search_is_answered_with_rows_or_a_reason(
     client: TestClient, corpus: Yard, tmp_path: Path
 ) -> None:
