@@ -9,7 +9,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -67,17 +67,12 @@ class Landing:
         Files are taken one after another, so that only one is in memory; ``cursor`` is read once all are.
         Raises LandingError for a name that is more than a file name, or is there twice.
         """
-        delivery = uuid.uuid4().hex
-        inside = self.folder / "files" / delivery
-        draft = self.folder / "manifests" / f".{delivery}"  # not beside the files, which may have any name
-        try:
+        inside = self.folder / "files" / uuid.uuid4().hex
+        with _gone_if_it_fails(inside):
             landed = self._written(inside, files)
-            digest = sha256("".join(file.sha256 for file in landed).encode()).hexdigest()
-            received_at = clock.now().isoformat()
-            return self._publish(draft, Manifest(0, self.source, received_at, digest, tuple(landed), cursor))
-        except BaseException:
-            _forget(inside, draft)
-            raise
+        digest = sha256("".join(file.sha256 for file in landed).encode()).hexdigest()
+        received_at = clock.now().isoformat()
+        return self._publish(inside, Manifest(0, self.source, received_at, digest, tuple(landed), cursor))
 
     def newest(self) -> int:
         """Return the number of the newest delivery, 0 where there is none."""
@@ -139,18 +134,20 @@ class Landing:
         inside = str(path.relative_to(self.folder))
         return LandedFile(name, inside, len(content), sha256(content).hexdigest())
 
-    def _publish(self, draft: Path, unnumbered: Manifest) -> Manifest:
+    def _publish(self, files: Path, unnumbered: Manifest) -> Manifest:
         """Give the delivery the next free number; linking fails where another publisher was faster."""
         folder = self.folder / "manifests"
-        make_folder(folder)
+        draft = folder / f".{files.name}"  # not beside the files, which may have any name
         number = self.newest()
         while True:
             number += 1
             manifest = replace(unnumbered, number=number)
-            with draft.open("w") as handle:
-                json.dump(asdict(manifest), handle)
-                handle.flush()
-                os.fsync(handle.fileno())
+            with _gone_if_it_fails(files, draft):
+                make_folder(folder)
+                with draft.open("w") as handle:
+                    json.dump(asdict(manifest), handle)
+                    handle.flush()
+                    os.fsync(handle.fileno())
             point("landing.before_link")
             try:
                 os.link(draft, self._manifest_path(number))
@@ -166,13 +163,16 @@ class Landing:
         return self.folder / "manifests" / f"{number:012d}.json"
 
 
-def _forget(inside: Path, draft: Path) -> None:
-    """Remove what a delivery that failed wrote, or each try would fill a full disk further; not once it is linked."""
-    with suppress(OSError):
-        if draft.exists() and draft.stat().st_nlink > 1:
-            return
-        draft.unlink(missing_ok=True)
-        shutil.rmtree(inside)
+@contextmanager
+def _gone_if_it_fails(*places: Path) -> Iterator[None]:
+    """Remove what a delivery wrote where it fails before its link, or each try would fill a full disk further."""
+    try:
+        yield
+    except BaseException:
+        for place in places:
+            with suppress(OSError):
+                shutil.rmtree(place) if place.is_dir() else place.unlink()
+        raise
 
 
 def batches(manifests: Sequence[Manifest], most_bytes: int) -> Iterator[list[Manifest]]:
