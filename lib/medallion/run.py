@@ -150,7 +150,7 @@ def _told(sessions: Sessions, name: str, error: Exception) -> str:
     from py4j.protocol import Py4JError  # type: ignore[import-untyped]
     from pyspark.errors import PySparkException
 
-    if isinstance(error, (PySparkException, Py4JError)) or sessions.is_lost():
+    if isinstance(error, (PySparkException, Py4JError)) or sessions.is_lost(error):
         log.debug("%s", name, exc_info=True)
         return f"Spark says: {sessions.explain(error)}"
     if isinstance(error, (*causes.OF_THE_WORLD, DeltaError)):

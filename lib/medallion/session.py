@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import subprocess
 import sys
 import threading
 import warnings
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from medallion.warm.connect import Connected
+
+_ENDING_SECONDS = 5.0  # from the end of a connection to that of the process behind it
 
 
 class Sessions:
@@ -77,15 +80,18 @@ class Sessions:
                 _stop(self._root)
             self._root = self._connected = None
 
-    def is_lost(self) -> bool:
-        """Tell whether the Spark that we had has gone: our own, or the server that we were connected to."""
+    def is_lost(self, error: Exception | None = None) -> bool:
+        """Tell whether the Spark that we had has gone: our own, or the server that we were connected to.
+
+        An error of a connection to our own may come a moment before the end of its process is known.
+        """
         if self._connected is not None:
             return self._connected.is_lost()
-        return self._root is not None and _jvm_has_ended()
+        return self._root is not None and _jvm_has_ended(error)
 
     def explain(self, error: Exception) -> str:
         """Return in a line what Spark says of an error, or that it has gone."""
-        if self.is_lost():
+        if self.is_lost(error):
             whose = "the server it ran on" if self._connected is not None else "its JVM"
             why = "" if self._connected is not None else " (killed, perhaps for its memory)"
             return f"{whose} has ended{why}; whatever was committed stays, the next run takes up the rest"
@@ -163,12 +169,17 @@ def _jvm() -> int:
     return started.pid if started is not None else os.getppid()
 
 
-def _jvm_has_ended() -> bool:
+def _jvm_has_ended(error: Exception | None) -> bool:
     """Tell whether the JVM that we started has gone; of one that started us nothing is known, we go with it."""
+    from py4j.protocol import Py4JNetworkError
     from pyspark import SparkContext
 
     started = getattr(SparkContext._gateway, "proc", None)
-    return started is not None and started.poll() is not None
+    if started is None:
+        return False
+    with suppress(subprocess.TimeoutExpired):
+        started.wait(_ENDING_SECONDS if isinstance(error, (ConnectionError, Py4JNetworkError)) else 0)
+    return started.poll() is not None
 
 
 def _say(line: str) -> None:

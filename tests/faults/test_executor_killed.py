@@ -19,8 +19,8 @@ from medallion.lake import Lake
 from medallion.landing import Landing
 from tests import figures
 from tests.conftest import write_project
-from tests.faults.test_killed_workers import SILVER_BY_PYTHON
-from tests.faults.vault import CONF, MODULES, day
+from tests.faults.test_killed_workers import CONF, MODULES, NAME, SILVER_BY_PYTHON
+from tests.faults.vault import day
 from tests.jobs.submitting import PROJECT, roots, submit
 from tests.jobs.test_cluster import SMALL, logging_events
 
@@ -53,7 +53,7 @@ def _rows(lab: Conf) -> dict[str, list[str]]:
     names = {"bronze": "orders", "silver": "orders", "gold": "totals"}
     found = {}
     for layer, wanted in columns.items():
-        path = Lake(lab).path(f"vault.{layer}.{names[layer]}")
+        path = Lake(lab).path(f"{NAME}.{layer}.{names[layer]}")
         found[layer] = sorted(json.dumps(row, default=str) for row in query.select(path, f"SELECT {wanted} FROM t"))
     return found
 
@@ -63,7 +63,7 @@ def _rows(lab: Conf) -> dict[str, list[str]]:
 def test_another_executor_takes_over_and_the_tables_are_the_same(tmp_path: Path) -> None:
     hold, events = tmp_path / "hold", tmp_path / "events"
     modules = {**MODULES, "silver/orders.py": SILVER_BY_PYTHON.format(hold=str(hold))}
-    lab = write_project(tmp_path, "vault", modules, CONF)
+    lab = write_project(tmp_path, NAME, modules, CONF)
     shutil.copytree(PROJECT / "lib", lab.project / "lib")
     shutil.copy(PROJECT / "jobs" / "pipeline.py", tmp_path)
     archive = dist.build(lab.project, tmp_path / "dist")
@@ -73,10 +73,10 @@ def test_another_executor_takes_over_and_the_tables_are_the_same(tmp_path: Path)
     shutil.copytree(tmp_path / "lake", here)
     given = ("--py-files", str(archive))
 
-    near, told_near = submit(*given, "pipeline.py", "vault", *roots(here), cwd=tmp_path)
+    near, told_near = submit(*given, "pipeline.py", NAME, *roots(here), cwd=tmp_path)
     hold.touch()
     with cluster.running(tmp_path / "cluster") as up, ThreadPoolExecutor(1) as pool:
-        job = (*given, *SMALL, *logging_events(events), "pipeline.py", "vault", *roots(tmp_path / "lake"))
+        job = (*given, *SMALL, *logging_events(events), "pipeline.py", NAME, *roots(tmp_path / "lake"))
         running = pool.submit(submit, *job, cwd=tmp_path, master=up.master)
         try:
             killed = _executor_of(hold)
@@ -106,4 +106,4 @@ def test_another_executor_takes_over_and_the_tables_are_the_same(tmp_path: Path)
 def _at(lab: Conf, lake: Path) -> Conf:
     from medallion import conf
 
-    return conf.load("vault", roots(lake), lab.project)
+    return conf.load(NAME, roots(lake), lab.project)

@@ -15,17 +15,22 @@ import pytest
 
 from tests import figures
 from tests.conftest import LAYERS, PROJECT
-from tests.faults.vault import CONF, MODULES, SILVER, order
+from tests.faults import vault
+from tests.faults.vault import order
 
 pytestmark = pytest.mark.slow
 Factory = Callable[..., Any]
 ROW = "dependency faults"
+NAME = "mill"  # modules of one name are loaded once a process, and others of these tests work with the vault's
+CONF = vault.CONF
+SILVER, BRONZE, GOLD = (f"mill.{layer}" for layer in ("silver.orders", "bronze.orders", "gold.totals"))
+MODULES = {place: text.replace("vault.", "mill.") for place, text in vault.MODULES.items()}
 # The function notes which process it is in and waits there, as long as it is told to.
 SILVER_BY_PYTHON = """
 from pyspark.sql import functions as F
 from medallion.tables import CARRIED, Silver
 SENT = "id string, seq int, product string, amount int"
-table = Silver(reads="vault.bronze.orders", key=("id",), sequence=("seq",),
+table = Silver(reads="mill.bronze.orders", key=("id",), sequence=("seq",),
                columns={{"id": ("string", "id"), "seq": ("int", "version"), "product": ("string", "product"),
                         "amount": ("int", "amount")}})
 
@@ -78,7 +83,7 @@ def test_a_python_worker_that_is_killed_is_told_and_the_next_run_is_right(scratc
     """This Spark, on one machine, tries a task once; then again, each time killed; then let alone."""
     hold = tmp_path / "hold"
     modules = {**MODULES, "silver/orders.py": SILVER_BY_PYTHON.format(hold=str(hold))}
-    lake = scratch("vault", modules, CONF)
+    lake = scratch(NAME, modules, CONF)
     lake.deliver("orders", order("1", "a", 1, 10), order("2", "b", 1, 20))
     assert lake.run().passed
     lake.deliver("orders", order("3", "a", 2, 11), order("4", "c", 1, 30))
@@ -91,7 +96,7 @@ def test_a_python_worker_that_is_killed_is_told_and_the_next_run_is_right(scratc
         told = {outcome.table: outcome for outcome in report.outcomes}
         assert killer.killed
         kills += 1
-        assert (told[SILVER].status, told["vault.gold.totals"].status) == ("failed", "blocked")
+        assert (told[SILVER].status, told[GOLD].status) == ("failed", "blocked")
         assert "a Python worker of Spark died" in str(told[SILVER].error), told[SILVER].error
         assert "\n" not in str(told[SILVER].error)
         assert lake.versions()[SILVER] == before[SILVER]
@@ -114,7 +119,7 @@ sys.exit(cli.main(sys.argv[1:]))
 def _command(lake: Any) -> list[str]:
     roots = [f"storage.{layer}.root={lake.conf.root(layer)}" for layer in LAYERS]
     spark = ["spark.conf.spark.driver.memory=1g", "spark.conf.spark.sql.shuffle.partitions=2", "spark.warm=false"]
-    return [sys.executable, "-c", RUN, "run", "vault", *roots, *spark, "spark.master=local[2,3]"]
+    return [sys.executable, "-c", RUN, "run", NAME, *roots, *spark, "spark.master=local[2,3]"]
 
 
 SOAKED = ["a Python worker", "a Python worker, each time"]
@@ -125,7 +130,7 @@ def test_a_run_whose_spark_is_killed_says_so_in_a_line(scratch: Factory, tmp_pat
     """A run of its own, as from the command line, where Spark tries a task three times."""
     hold = tmp_path / "hold"
     modules = {**MODULES, "silver/orders.py": SILVER_BY_PYTHON.format(hold=str(hold))}
-    lake = scratch("vault", modules, CONF)
+    lake = scratch(NAME, modules, CONF)
     lake.deliver("orders", order("1", "a", 1, 10), order("2", "b", 1, 20))
     hold.touch()
     environment = {**os.environ, "MEDALLION_HOME": str(lake.conf.project)}
@@ -156,12 +161,12 @@ def test_a_run_whose_spark_is_killed_says_so_in_a_line(scratch: Factory, tmp_pat
         assert "Spark says: its JVM has ended (killed, perhaps for its memory); whatever was committed stays" in flat, (
             said
         )
-        assert lake.versions() == {"vault.bronze.orders": 0}
+        assert lake.versions() == {BRONZE: 0}
     elif whom == "a Python worker, each time":
         killer.end()
         assert (process.returncode, len(killer.killed) >= 3) == (1, True), said
         assert "failed 3 times" in flat and "a Python worker of Spark died" in flat, said
-        assert lake.versions() == {"vault.bronze.orders": 0}
+        assert lake.versions() == {BRONZE: 0}
     else:  # Spark tried the task once more
         assert process.returncode == 0, said
     assert lake.run().passed
