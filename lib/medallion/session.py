@@ -146,7 +146,7 @@ class Sessions:
             raise SetupError(f"Spark does not start: {error}; {java.trouble(os.environ)}") from None
         except Py4JJavaError as error:
             raise SetupError(f"Spark does not start: {master.first_line(error)}") from None
-        orphans.announce(self._conf, _jvm())
+        orphans.announce(self._conf, _java_process())
         if submitted:  # perhaps by another Spark than that of our environment
             master.require_delta(session)
         master.require_executor(session, at, spark.executor_wait_seconds)
@@ -161,7 +161,7 @@ def _stop(session: "SparkSession") -> None:
         session.stop()
 
 
-def _jvm() -> int:
+def _java_process() -> int:
     """Return the process id of the JVM of our own Spark: our child, or with spark-submit our parent."""
     from pyspark import SparkContext
 
