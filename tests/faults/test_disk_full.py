@@ -204,6 +204,6 @@ def test_a_run_on_a_full_disk_is_told_and_made_up_for(prepared: Prepared, disk: 
 
 @pytest.mark.soak
 def test_wherever_a_run_finds_its_disk_full(prepared: Prepared, disk: Path) -> None:
-    places = _sweep(prepared, disk, [pages * PAGE for pages in range(0, 90)])
+    places = _sweep(prepared, disk, [pages * PAGE for pages in range(0, 90, 4)])
 
-    assert len(places) >= 7, places
+    assert len(places) >= 5, places
