@@ -1,7 +1,6 @@
 """What is behind an error of Spark, delta-rs, SQLite or the system, in a line; and what a person can do about it."""
 
 import re
-import sqlite3
 from typing import Any
 
 from medallion import master
@@ -34,8 +33,13 @@ _REMEDIES = (
         f"a time{_NEXT}",
     ),
 )
-# Kinds of errors that are the world's and not the code's: a stack would tell nothing that these do not.
-OF_THE_WORLD = (OSError, sqlite3.Error)
+
+
+def of_the_world() -> tuple[type[Exception], ...]:
+    """Return kinds of errors that are the world's and not the code's: a stack would tell nothing that these do not."""
+    import sqlite3  # which few commands need
+
+    return (OSError, sqlite3.Error)
 
 
 def told(error: BaseException) -> str:

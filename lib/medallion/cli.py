@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `medallion show ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except causes.OF_THE_WORLD as error:
+    except causes.of_the_world() as error:
         return _refuse(causes.told(error), FAILED, given)
 
 

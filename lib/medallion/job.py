@@ -103,7 +103,7 @@ def _guarded(work: Callable[[], int]) -> int:
     except LakehouseError as error:
         sys.stderr.write(output.printable(f"{error}\n"))
         return FAILED
-    except causes.OF_THE_WORLD as error:
+    except causes.of_the_world() as error:
         sys.stderr.write(f"{causes.told(error)}\n")
         return FAILED
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ Each process with such a Spark says so in ``<ops root>/spark`` while it lives (s
 ends what others have left there, so that none of it is committed behind its back.
 """
 
+import atexit
 import os
 import signal
 import subprocess
@@ -31,6 +32,7 @@ def announce(conf: Conf, jvm: int) -> None:
     if folder is not None and folder not in _announced:
         facts = {"began": _started(os.getpid()), "jvm": jvm, "started": _started(jvm)}
         _announced[folder] = clients.Client(folder, uuid.uuid4().hex, facts)
+        atexit.register(_announced[folder].abandon)  # what was interrupted may still be under way
 
 
 def end(conf: Conf) -> None:

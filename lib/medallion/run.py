@@ -153,7 +153,7 @@ def _told(sessions: Sessions, name: str, error: Exception) -> str:
     if isinstance(error, (PySparkException, Py4JError)) or sessions.is_lost(error):
         log.debug("%s", name, exc_info=True)
         return f"Spark says: {sessions.explain(error)}"
-    if isinstance(error, (*causes.OF_THE_WORLD, DeltaError)):
+    if isinstance(error, (*causes.of_the_world(), DeltaError)):
         return causes.told(error)
     log.exception("%s", name)
     return f"{type(error).__name__}: {error}"

@@ -51,6 +51,13 @@ class Page:
             time.sleep(0.3)
         return text
 
+    def wait_until(self, expression: str, seconds: float = 45) -> None:
+        """Wait until an expression is true on the page."""
+        end = time.monotonic() + seconds
+        while not self.evaluate(expression):
+            assert time.monotonic() < end, f"not true within {seconds} s: {expression}"
+            time.sleep(0.3)
+
     def shot(self, path: Path) -> None:
         """Take a screenshot."""
         path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot")["data"]))

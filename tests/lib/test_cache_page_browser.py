@@ -83,4 +83,4 @@ def test_the_page_obeys_its_own_policy(filled: Yard, page: Page) -> None:
         page.open(f"{address}/yard/silver.logs")
         page.wait_for("<script>document.title='hit'</script>")
         assert page.evaluate("document.title") == NAME
-        assert page.evaluate("getComputedStyle(document.querySelector('header')).backgroundColor") == "rgb(34, 48, 63)"
+        page.wait_until("getComputedStyle(document.querySelector('header')).backgroundColor == 'rgb(34, 48, 63)'")

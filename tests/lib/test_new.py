@@ -283,7 +283,7 @@ def test_what_is_written_passes_its_own_tests(tmp_path):
     copy = tmp_path / "copy"
     for folder in ("conf", "jobs", "lib", "scripts"):
         shutil.copytree(REPOSITORY / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("setup.cfg", "prefect.yaml", "tests/conftest.py"):
+    for file in ("setup.cfg", "prefect.yaml", "tests/conftest.py", "tests/figures.py"):
         (copy / file).parent.mkdir(exist_ok=True)
         shutil.copy(REPOSITORY / file, copy / file)
     commands = [

@@ -52,11 +52,11 @@ SPARK = """
 import sys, time
 from pathlib import Path
 from medallion import conf, lock
-from medallion.session import Sessions, _jvm
+from medallion.session import Sessions, _java_process
 loaded = conf.load("left", sys.argv[3:], Path(sys.argv[1]))
 with lock.writing(loaded, "left.silver.numbers", "run-that-dies"):
     Sessions(loaded).start()
-    print(_jvm(), flush=True)
+    print(_java_process(), flush=True)
     time.sleep(60)
 """
 
