@@ -30,7 +30,7 @@ def main(project: str, folder: str, name: str, count: str, *overrides: str) -> N
         wanted = time.monotonic()
         with lock.writing(conf, TABLE, name):
             row = session.createDataFrame([(f"{name}-{number}",)], "id string").coalesce(1)
-            target = commits.Target(TABLE, lake.state(TABLE), commits.APPEND_ONLY)
+            target = commits.Target(TABLE, lake.state(TABLE), commits.CURATED)
             account = Account(f"{name}-{number}", "append", "", "", good=commits.SAME_COMMIT)
             commits.append(lake, target, row, account)
         line = {"id": f"{name}-{number}", "seconds": round(time.monotonic() - wanted, 3)}
