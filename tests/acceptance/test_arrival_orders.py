@@ -101,7 +101,7 @@ def _hashed(name: str, rows: DataFrame) -> DataFrame:
 
 @pytest.fixture(scope="module")
 def given(real_data):
-    return read_input(real_data, days=4, most_lines=15, sample_orders=300)
+    return read_input(real_data, days=3, most_lines=15, sample_orders=150)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def test_other_rows_have_other_content(spark: SparkSession, others: list[tuple[o
     assert same_rows.content(spark.createDataFrame(rows[::-1], ROWS)) == content
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # the benchmark itself ends where they differ
 def test_script_and_engine_make_the_same_tables(
     sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,20 @@ def contents(depot: Depot) -> Content:
     return {**found, **cached(depot)}
 
 
+def without_gone_children(depot: Depot, content: Content) -> Content:
+    """Return content without tombstones of children: a line that an edit took away leaves one only where it was stored.
+
+    So a lake that saw the line in an earlier run has one, a lake that took all of it in at once has none; readers see
+    the same rows.
+    """
+    prepared = run.prepare(depot.conf())
+    children = {name for name, table in prepared.tables.items() if isinstance(table, Silver) and table.parent}
+    return {
+        name: [row for row in rows if name not in children or not json.loads(row)["_deleted"]]
+        for name, rows in content.items()
+    }
+
+
 def public(depot: Depot) -> Content:
     """Return what readers see of each silver and gold table, and of the caches."""
     prepared = run.prepare(depot.conf())
