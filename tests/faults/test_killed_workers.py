@@ -58,6 +58,8 @@ class Killer:
     def __init__(self, hold: Path, wanted: int) -> None:
         self.hold, self.wanted = hold, wanted
         self.killed: list[int] = []
+        for left in hold.parent.glob(f"{hold.name}.*"):  # of one that waited beside the one that was killed
+            left.unlink()
         hold.touch()
         self._thread = Thread(target=self._work, daemon=True)
         self._thread.start()
