@@ -168,12 +168,11 @@ class Lake:
         found = delta.transaction_version(str(delta.metadata().id))
         return NO_VERSION if found is None else int(found)
 
-    def made_by(self, name: str, version: int) -> str:
-        """Return the run that made a version; an empty text where its commit is gone, or is not ours."""
-        state = self.state(name)
-        if state is None or state.version < version:
+    def made_by(self, state: State, version: int) -> str:
+        """Return the run that made a version of a table; an empty text where its commit is gone, or is not ours."""
+        if state.version < version:
             return ""
-        commits = [state] if state.version == version else self.history(name, state.version - version + 1)
+        commits = [state] if state.version == version else self.history(state.name, state.version - version + 1)
         found = next((one for one in commits if one.version == version), None)
         return found.account.run_id if found and found.account else ""
 

@@ -58,7 +58,7 @@ def plan(run: Run, table: Silver | Gold, upstream: Mapping[str, State]) -> Plan:
             up.good,
             up.table_id,
             before[name].version if name in before and technique != "full" else NO_VERSION,
-            run.lake.made_by(name, up.good),
+            run.lake.made_by(up, up.good),
         )
         for name, up in upstream.items()
     }
@@ -114,7 +114,7 @@ def _unfollowed(run: Run, up: State, seen: Mark | None) -> str | None:
         return f"{name} was recreated"
     if seen.version > up.good:
         return f"{name} went back from version {seen.version} to {up.good}"
-    if seen.made_by and run.lake.made_by(name, seen.version) not in ("", seen.made_by):
+    if seen.made_by and run.lake.made_by(up, seen.version) not in ("", seen.made_by):
         return f"{name}: version {seen.version} is not the one that was taken in: it was lost, and made again"
     if up.foreign:
         return f"{name} was changed by hand: {up.foreign}"
