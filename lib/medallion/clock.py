@@ -25,6 +25,11 @@ def seconds_since(moment: float) -> float:
     return datetime.now(UTC).timestamp() - moment
 
 
+def milliseconds() -> int:
+    """Return the milliseconds since 1970 by the machine's own clock, which also dates commits."""
+    return int(datetime.now(UTC).timestamp() * 1000)
+
+
 def run_date() -> date:
     """Return the UTC date of `now`: the declared input of tables in which time moves by itself."""
     return now().date()

@@ -1,9 +1,10 @@
 """The one door to Delta commits: each carries its account, is safe to repeat, and is looked at afterwards."""
 
+import datetime as dt
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from medallion.errors import CommitError
@@ -73,8 +74,21 @@ def overwrite(lake: Lake, target: Target, frame: "DataFrame", account: Account) 
     return _write(lake, target, frame, account, mode="overwrite")
 
 
-def merge(lake: Lake, target: Target, source: "DataFrame", keys: Sequence[str], account: Account) -> Account:
-    """Update rows that meet a source row on all keys, nulls meeting nulls, and insert the others; one commit.
+@dataclass(frozen=True)
+class Match:
+    """Which target row a source row of a MERGE meets: all keys agree, nulls meeting nulls.
+
+    ``within`` says between which values a key of the source lies, so that files without any are passed over; the ends
+    stay in the log. With ``only_changed`` a row that would be as it is already is left alone.
+    """
+
+    keys: Sequence[str]
+    within: Mapping[str, Sequence[tuple[Any, Any]]] = field(default_factory=dict)
+    only_changed: bool = False
+
+
+def merge(lake: Lake, target: Target, source: "DataFrame", match: Match, account: Account) -> Account:
+    """Update rows that meet a source row, and insert the others; one commit.
 
     A source column ``_gone`` that is true deletes the row it meets instead. ``source`` has one row a key.
     """
@@ -83,7 +97,11 @@ def merge(lake: Lake, target: Target, source: "DataFrame", keys: Sequence[str], 
     session = source.sparkSession
     columns = [backquoted(column) for column in source.columns if column != "_gone"]
     source.createOrReplaceTempView("_merge_source")
-    met = " AND ".join(f"t.{key} <=> s.{key}" for key in map(backquoted, keys))
+    met = " AND ".join(f"t.{key} <=> s.{key}" for key in map(backquoted, match.keys))
+    narrowed = _within(match.within)
+    differs = " OR ".join(f"NOT t.{column} <=> s.{column}" for column in columns)
+    if_changed = f"AND ({differs})" if match.only_changed else ""
+    into = f"delta.{backquoted(lake.path(target.name))}"
     sets = ", ".join(f"t.{column} = s.{column}" for column in columns)
     names, values = (", ".join(f"{prefix}{column}" for column in columns) for prefix in ("", "s."))
     deletes, inserts = "", ""
@@ -93,13 +111,32 @@ def merge(lake: Lake, target: Target, source: "DataFrame", keys: Sequence[str], 
     point("commits.before_merge")
     with _answered(lake, target, done), _as_transaction(session, target, done):
         session.sql(
-            f"MERGE INTO delta.{backquoted(lake.path(target.name))} t USING _merge_source s ON {met} {deletes} "
-            f"WHEN MATCHED THEN UPDATE SET {sets} "
-            f"WHEN NOT MATCHED {inserts} THEN INSERT ({names}) VALUES ({values})"
+            f"MERGE INTO {into} t USING _merge_source s ON {met} {narrowed} {deletes} "
+            f"WHEN MATCHED {if_changed} THEN UPDATE SET {sets} "
+            f"WHEN NOT MATCHED {inserts} THEN INSERT ({names}) VALUES ({values})",
         ).collect()
     point("commits.after_merge")
     session.catalog.dropTempView("_merge_source")
     return _check(lake, target, done)
+
+
+def _within(ranges: Mapping[str, Sequence[tuple[Any, Any]]]) -> str:
+    """Return the condition that a target row lies in the ranges; as literals, since MERGE takes no parameters."""
+    conditions = []
+    for key, found in ranges.items():
+        told = [f"t.{backquoted(key)} BETWEEN {_literal(low)} AND {_literal(high)}" for low, high in found]
+        conditions.append(f"AND ({' OR '.join(told)})")
+    return " ".join(conditions)
+
+
+def _literal(value: Any) -> str:
+    """Return a value as Spark's SQL writes it: a whole number, a text, a date or an instant."""
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, dt.date):
+        return f"{'TIMESTAMP' if isinstance(value, dt.datetime) else 'DATE'}'{value.isoformat()}'"
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def note(lake: Lake, target: Target, session: "SparkSession", account: Account) -> Account:

@@ -3,7 +3,7 @@
 import inspect
 
 from medallion.errors import DeclarationError
-from medallion.tables import INTERVAL, Aggregate, Bronze, Silver, Table, Transform, layer_of
+from medallion.tables import INTERVAL, Aggregate, Bronze, Derived, Silver, Table, Transform, layer_of
 
 
 def check_declaration(table: Table) -> None:
@@ -24,10 +24,22 @@ def check_declaration(table: Table) -> None:
     missing = [column for column in table.key if column not in table.columns]
     if isinstance(table, Aggregate):
         missing += [name for name in table.measures if name not in table.columns]
+        _check_measures(table)
+    if isinstance(table, Derived):
+        missing += [name for name in table.partition if name not in table.columns]
     if missing:
         raise DeclarationError(f"{table.name}: {missing} not among its columns {list(table.columns)}")
     if isinstance(table, Silver):
         _check_silver(table)
+
+
+def _check_measures(table: Aggregate) -> None:
+    for name, measure in table.measures.items():
+        where = f"{table.name}: measure {name}: kind {measure.kind}"
+        if (measure.by is not None) != (measure.kind in ("first", "last")):
+            raise DeclarationError(f"{where}, by={measure.by!r}; wanted by=, what orders the rows, for first and last")
+        if (measure.at is not None) != (measure.kind == "percentile") or not 0 <= (measure.at or 0) <= 1:
+            raise DeclarationError(f"{where}, at={measure.at!r}; wanted at=, a share from 0 to 1, for a percentile")
 
 
 def _check_silver(table: Silver) -> None:

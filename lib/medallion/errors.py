@@ -40,6 +40,10 @@ class QualityError(LakehouseError):
         self.checks = list(checks)
 
 
+class RefreshError(LakehouseError):
+    """A refresh in full that is due, of a table for which conf says that it is not to be paid for by itself."""
+
+
 class IntakeError(LakehouseError):
     """A source that cannot be reached or read; what was published before stays, and the next run asks again."""
 

@@ -23,6 +23,12 @@ from medallion.tables import Silver, Table
 _NOT_FACTS = {"columns", "function", "enrichment", "name", "doc"}
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _OURS = ("jobs", "medallion", "__main__")
+_UNSTEADY = (
+    "rand|randn|random|randstr|uniform|uuid|uuid4|shuffle|now|today|utcnow|localtimestamp|curdate|current_date|"
+    "current_timestamp|monotonically_increasing_id|spark_partition_id|input_file_name"
+)
+_NAMED = re.compile(rf"(?:attr|id)='({_UNSTEADY})'")  # in a syntax tree
+_CALLED = re.compile(rf"\b({_UNSTEADY})\s*\(", re.IGNORECASE)  # in SQL
 
 
 def fingerprint(
@@ -48,6 +54,14 @@ def fingerprint(
         "upstream": dict(upstream),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def unsteady(table: Table) -> str | None:
+    """Return what in a table's definition gives another result each time that it is evaluated; None without such."""
+    code = [text for function in [table.function] if function for text in _code(function).values()]
+    expressions = json.dumps([_plain(getattr(table, f.name)) for f in fields(table) if f.name not in _NOT_FACTS])
+    called = [_NAMED.search(text) for text in code] + [_CALLED.search(text) for text in [*code, expressions]]
+    return next((found[1] for found in called if found), None)
 
 
 def checked(expectation: Expectation) -> dict[str, Any]:

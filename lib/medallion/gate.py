@@ -1,7 +1,8 @@
 """The gate: a version is judged by its table's expectations, and readers see the last one that passed."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion import commits, log_files
@@ -112,17 +113,29 @@ def needs_judging(step: Step) -> bool:
 
 def judge_frame(step: Step, rows: "DataFrame") -> list[Check]:
     """Judge a table by its table rules, as readers would see it; ``rows`` are all it holds, tombstones too."""
-    return judge_and_measure(step, rows)[0]
+    return judge(step, public(step.table, rows), table_rules(expectations_of(step)), Whole(rows))[0]
 
 
-def judge_and_measure(step: Step, rows: "DataFrame", also: Sequence["Column"] = ()) -> tuple[list[Check], list[Any]]:
-    """Judge rows, and measure more of them in the same pass; see `check_table`."""
-    frame = public(step.table, rows)
+@dataclass(frozen=True)
+class Whole:
+    """All that a table holds; of it, and of tables it is compared with, a SQL check sees what ``narrow`` leaves.
+
+    That is given the columns by which the check compares.
+    """
+
+    rows: "DataFrame"
+    narrow: "Callable[[Sequence[str], DataFrame], DataFrame] | None" = None
+
+
+def judge(
+    step: Step, rows: "DataFrame", rules: Sequence[Expectation], whole: Whole, also: Sequence["Column"] = ()
+) -> tuple[list[Check], list[Any]]:
+    """Judge rows by table rules, and measure more of them in the same pass; see `check_table`."""
     return check_table(
-        frame,
-        table_rules(expectations_of(step)),
-        referenced=lambda name: rows if name == step.name else _referenced(step, name),
-        singular=lambda expectation: _singular(step, expectation, frame),
+        rows,
+        rules,
+        referenced=lambda name: whole.rows if name == step.name else _referenced(step, name),
+        singular=lambda expectation: _singular(step, expectation, whole),
         also=also,
     )
 
@@ -173,13 +186,18 @@ def _referenced(step: Step, name: str) -> "DataFrame":
     return read_version(step.session, state, state.good)
 
 
-def _singular(step: Step, expectation: Expectation, frame: "DataFrame") -> "DataFrame":
+def _singular(step: Step, expectation: Expectation, whole: Whole) -> "DataFrame":
     """Run a SQL check in which public names stand for good versions, and the table's own for the judged rows."""
     text = check_sql(step.run.conf, step.name, expectation)
-    return step.session.sql(_bind(step, text, {step.name: frame}))
+    by = expectation.by
+
+    def seen(frame: "DataFrame") -> "DataFrame":
+        return whole.narrow(by, frame) if whole.narrow and by and set(by) <= set(frame.columns) else frame
+
+    return step.session.sql(_bind(step, text, {step.name: public(step.table, whole.rows)}, seen))
 
 
-def _bind(step: Step, text: str, given: Mapping[str, "DataFrame"]) -> str:
+def _bind(step: Step, text: str, given: Mapping[str, "DataFrame"], seen: "Callable[[DataFrame], DataFrame]") -> str:
     """Give each public name in a SQL text a temporary view of this session, and return the text with their names."""
     for name in named_in(text, step.run.tables):
         table, known = step.run.tables[name], sql_name(name)
@@ -190,6 +208,6 @@ def _bind(step: Step, text: str, given: Mapping[str, "DataFrame"]) -> str:
             version = state.data if layer_of(name) == "bronze" else state.good
             frame = public(table, read_version(step.session, state, version))
         view = known.replace(".", "__")
-        frame.createOrReplaceTempView(view)
+        seen(frame).createOrReplaceTempView(view)
         text = re.sub(rf"\b{re.escape(known)}\b", view, text)
     return text

@@ -11,7 +11,7 @@ from pathlib import Path
 from medallion.conf import Conf, Expectation
 from medallion.declaration import check_declaration
 from medallion.errors import ConfError, DeclarationError, GraphError, some
-from medallion.tables import CARRIED, RUN_DATE, Bronze, Silver, Table, layer_of, sql_name
+from medallion.tables import CARRIED, RUN_DATE, Bronze, Mart, Silver, Table, layer_of, sql_name
 
 LAYERS = ("bronze", "silver", "gold")
 # What a transform would use to read something that it does not declare.
@@ -39,6 +39,8 @@ def load(conf: Conf) -> dict[str, Table]:
     for table in ordered.values():
         if isinstance(table, Silver):
             _check_silver(table, ordered)
+        if isinstance(table, Mart):
+            _check_mart(table, ordered)
     return ordered
 
 
@@ -132,6 +134,9 @@ def _check_conf(conf: Conf, tables: Mapping[str, Table]) -> None:
         lacking = [p for p in table.parameters if p != RUN_DATE and p not in conf.pipeline.parameters]
         if lacking:
             raise ConfError(f"{where}: parameters: wanted {some(lacking)}, which {table.name} takes")
+    for short in conf.pipeline.refresh:
+        if f"{conf.name}.{short}" not in tables:
+            raise ConfError(f"{where}: refresh.{short}: no such table")
     for short, expectations in conf.pipeline.expectations.items():
         expected = tables.get(f"{conf.name}.{short}")
         if expected is None or isinstance(expected, Bronze):
@@ -141,6 +146,9 @@ def _check_conf(conf: Conf, tables: Mapping[str, Table]) -> None:
 
 
 def _check_expectation(where: str, expectation: Expectation, table: Table, tables: Mapping[str, Table]) -> None:
+    key = getattr(table, "key", ())
+    if not set(expectation.by) <= set(key):
+        raise ConfError(f"{where}: by: found {list(expectation.by)}; wanted columns of its key, {list(key)}")
     named = [(table, column) for column in (expectation.column, *expectation.columns) if column]
     to = expectation.to
     if to and to.split(".")[0] == table.name.split(".")[0]:
@@ -150,6 +158,28 @@ def _check_expectation(where: str, expectation: Expectation, table: Table, table
     for looked_at, column in named:
         if looked_at.columns and column not in looked_at.columns:
             raise ConfError(f"{where}: no column {column}; {looked_at.name} has {', '.join(looked_at.columns)}")
+
+
+def _check_mart(table: Mart, tables: Mapping[str, Table]) -> None:
+    """Refuse facts by which a refresh could not tell which of its rows a change upstream touches."""
+    key = getattr(tables[table.driving], "key", ())
+    if set(table.key) != set(key):
+        raise DeclarationError(
+            f"{table.name}: key={table.key}; wanted that of {table.driving}, its driving table: {key}"
+        )
+    known: list[str] = [table.driving]
+    met = [(join.table, join.of, join.columns, getattr(tables[join.table], "key", ())) for join in table.joins]
+    met += [(child, child, table.meets(child), key) for child in table.children]
+    for name, of, columns, wanted in met:
+        if of not in (*known, name):
+            raise DeclarationError(f"{table.name}: {name} is met by {of}; wanted the driving table, or a lookup above")
+        missing = [column for column in columns if column not in tables[of].columns]
+        if missing or len(columns) != len(wanted):
+            raise DeclarationError(
+                f"{table.name}: {name} is met by {columns} of {of}; wanted columns of it that meet, in "
+                f"that order, the key {wanted}"
+            )
+        known.append(name)
 
 
 def _check_silver(table: Silver, tables: Mapping[str, Table]) -> None:

@@ -1,7 +1,7 @@
 """Where tables are, and what their own history says; read from the Delta log without Spark."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of the account in a commit's userMetadata
 NO_VERSION = -1
+KEYS = "keys"  # in an account's rows: the keys that a refresh by what changed may have touched
 # Operations that leave a table's rows as they were, whoever ran them.
 HARMLESS = {
     "OPTIMIZE",
@@ -43,7 +44,9 @@ class Account:
 
     ``data`` is the last version that changed rows and ``good`` the last one that passed its gate; a
     commit that changes no rows carries both forward, so the newest commit alone tells where a table is.
-    ``cursor`` of a bronze table is how far its source was read, as the intake told.
+    ``cursor`` of a bronze table is how far its source was read, as the intake told. ``began`` is when the refresh
+    did, in milliseconds since 1970, ``expected`` how many seconds its kind usually takes for as much data, and
+    ``bytes_read`` the size of the files that it had to look into.
     """
 
     run_id: str
@@ -56,6 +59,9 @@ class Account:
     data: int = NO_VERSION
     good: int = NO_VERSION
     cursor: Mapping[str, Any] | None = None
+    began: int | None = None
+    expected: float | None = None
+    bytes_read: int | None = None
 
     def to_json(self) -> str:
         """Return the account as it is stored in ``userMetadata``."""
@@ -86,6 +92,25 @@ class Commit:
     account: Account | None
     in_order: int | None = None  # grows from commit to commit, where the table keeps such a time
 
+    @property
+    def changed(self) -> int | None:
+        """Rows that it inserted, updated or deleted, or at most so many; None where it does not say."""
+        if self.operation in HARMLESS:
+            return 0
+        merged = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
+        if self.operation == "MERGE" and set(merged) <= set(self.metrics):
+            return sum(int(self.metrics[metric]) for metric in merged)
+        if self.account and KEYS in self.account.rows:
+            return self.account.rows[KEYS]
+        is_append = self.operation == "WRITE" and self.parameters.get("mode") == "Append"
+        return int(self.metrics.get("numOutputRows", 0)) if is_append else None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the refresh took that made it; None where it does not say."""
+        began = self.account.began if self.account else None
+        return None if began is None else max(self.at_ms - began, 0) / 1000
+
     def is_before(self, other: "Commit") -> bool:
         """Tell whether it was made before another, or is that one."""
         return self.in_order is not None and other.in_order is not None and self.in_order <= other.in_order
@@ -114,6 +139,14 @@ class State:
     def good(self) -> int:
         """The last version that passed its gate; -1 where none has."""
         return self.account.good if self.account else NO_VERSION
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How much there is: rows, of which some may be marked as deleted, and bytes of Parquet."""
+
+    rows: int
+    bytes: int
 
 
 class Lake:
@@ -182,6 +215,27 @@ class Lake:
             return 0
         files = log_files.opened(name, self.path(name)).get_add_actions(flatten=True)
         return sum(files.column("size_bytes").to_pylist())
+
+    def stored(self, state: State) -> "Stored":
+        """Return how much a table holds at its newest version."""
+        files = log_files.opened(state.name, state.path).get_add_actions(flatten=True)
+        rows, sizes = (files.column(name).to_pylist() for name in ("num_records", "size_bytes"))
+        return Stored(sum(count or 0 for count in rows), sum(sizes))
+
+    def bytes_within(self, state: State, ranges: Mapping[str, Sequence[tuple[Any, Any]]]) -> int:
+        """Return the bytes of files that may hold rows with each of these columns in one of its ranges."""
+        files = log_files.opened(state.name, state.path).get_add_actions(flatten=True)
+        found = list(files.column("size_bytes").to_pylist())
+        for column, told in ranges.items():
+            if f"min.{column}" not in files.column_names:
+                continue
+            lows, highs = (files.column(f"{end}.{column}").to_pylist() for end in ("min", "max"))
+            meets = [
+                low is None or any(low <= last and first <= high for first, last in told)
+                for low, high in zip(lows, highs, strict=True)
+            ]
+            found = [size if met else 0 for size, met in zip(found, meets, strict=True)]
+        return sum(found)
 
     def commits_between(self, name: str, after: int, until: int) -> list[Commit]:
         """Return the commits of versions (after, until], newest first; raise HistoryError if some expired."""

@@ -178,13 +178,33 @@ def feed_gap(path: str, after: int, until: int) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class FeedFiles:
+    """The files that a change feed is read from: their bytes, and whether rows in them are marked as deleted."""
+
+    bytes: int
+    has_vectors: bool
+
+
+def feed_files(path: str, after: int, until: int) -> FeedFiles | None:
+    """Return what the feed of versions (after, until] is read from; None of a table that is not in a local folder."""
+    if not _listed(path):
+        return None
+    told = [one for version in range(after + 1, until + 1) for one in _changes(_actions(path, version))]
+    return FeedFiles(sum(one.get("size") or 0 for one in told), any(one.get("deletionVector") for one in told))
+
+
 def _told_by(actions: Sequence[dict[str, Any]]) -> list[str]:
+    return [one["path"] for one in _changes(actions)]
+
+
+def _changes(actions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the files from which a commit's changes are read: change files, else those it added and removed."""
-    changed = [action["cdc"]["path"] for action in actions if "cdc" in action]
+    changed = [action["cdc"] for action in actions if "cdc" in action]
     if changed:
         return changed
     moved = [action.get("add") or action.get("remove") for action in actions if "add" in action or "remove" in action]
-    return [one["path"] for one in moved if one and one.get("dataChange")]
+    return [one for one in moved if one and one.get("dataChange")]
 
 
 def _is_fed(path: str, version: int) -> bool:

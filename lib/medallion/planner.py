@@ -1,24 +1,26 @@
 """How a table is refreshed, decided from declared facts and histories alone, without Spark."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from medallion import commits, log_files
+from medallion import commits, economy, log_files
 from medallion.bronze import COLUMNS as BRONZE_COLUMNS
 from medallion.errors import HistoryError
-from medallion.fingerprint import fingerprint
+from medallion.fingerprint import fingerprint, unsteady
 from medallion.lake import NO_VERSION, Account, Mark, State
 from medallion.step import Run, parameters
-from medallion.tables import RUN_DATE, Bronze, Gold, Silver, Table
+from medallion.tables import RUN_DATE, Aggregate, Bronze, Gold, Mart, Silver, Table
 
 UNCHANGED = "nothing changed upstream"
+REFUSED = "refused"  # a full refresh is due, and conf says that this table is not to have one by itself
 
 
 @dataclass(frozen=True)
 class Plan:
     """Technique and reason of a refresh, and what it is planned on.
 
-    ``upstream`` holds the state of every table read; ``marks`` the watermark that its commit will carry.
+    ``upstream`` holds the state of every table read; ``marks`` the watermark that its commit will carry; ``cost``,
+    of a gold table that can be refreshed by what changed, what either way would take.
     """
 
     technique: str
@@ -28,9 +30,13 @@ class Plan:
     marks: Mapping[str, Mark]
     fingerprint: str
     changed: tuple[str, ...] = ()
+    cost: economy.Cost | None = None
 
-    def account(self, run: Run, table: Table, rows: Mapping[str, int], *, judged: bool) -> Account:
+    def account(
+        self, run: Run, table: Table, rows: Mapping[str, int], *, judged: bool, began: int | None = None
+    ) -> Account:
         """Return the account of the commit this plan leads to; ``judged`` if its rows passed beforehand."""
+        way = "full" if self.technique == "full" else "incremental"
         good = self.state.good if self.state else NO_VERSION
         return Account(
             run.run_id,
@@ -42,7 +48,13 @@ class Plan:
             run_date=run.run_date.isoformat() if RUN_DATE in table.parameters else None,
             data=self.state.data if self.state else NO_VERSION,
             good=commits.SAME_COMMIT if judged else good,
+            began=began,
+            expected=round(self.cost.usual[way], 3) if self.cost else None,
         )
+
+    def in_full(self, reason: str) -> "Plan":
+        """Return the plan of a full refresh in place of this one."""
+        return replace(self, technique="full", reason=reason, marks=_anew(self.marks))
 
 
 def plan(run: Run, table: Silver | Gold, upstream: Mapping[str, State]) -> Plan:
@@ -52,39 +64,86 @@ def plan(run: Run, table: Silver | Gold, upstream: Mapping[str, State]) -> Plan:
     account = state.account if state else None
     before = account.watermark if account else {}
     changed = tuple(name for name, up in upstream.items() if name not in before or before[name].version != up.good)
-    technique, reason = _decide(run, table, state, mark, upstream, changed)
     marks = {
         name: Mark(
             up.good,
             up.table_id,
-            before[name].version if name in before and technique != "full" else NO_VERSION,
+            before[name].version if name in before else NO_VERSION,
             run.lake.made_by(up, up.good),
         )
         for name, up in upstream.items()
     }
-    return Plan(technique, reason, state, upstream, marks, mark, changed)
+    found = Plan("", "", state, upstream, marks, mark, changed)
+    technique, reason, cost = _decide(run, table, found)
+    marks = _anew(marks) if technique == "full" else marks
+    return replace(found, technique=technique, reason=reason, marks=marks, cost=cost)
 
 
-def _decide(
-    run: Run,
-    table: Table,
-    state: State | None,
-    mark: str,
-    upstream: Mapping[str, State],
-    changed: tuple[str, ...],
-) -> tuple[str, str]:
-    forced = _forced_full(run, state, mark, upstream)
-    if forced:
-        return "full", forced
+def _anew(marks: Mapping[str, Mark]) -> dict[str, Mark]:
+    """Return watermarks that say that everything was read."""
+    return {name: replace(mark, since=NO_VERSION) for name, mark in marks.items()}
+
+
+def _decide(run: Run, table: Silver | Gold, found: Plan) -> tuple[str, str, economy.Cost | None]:
+    """Return technique, reason and, where it was asked for, what it costs."""
+    state, upstream, changed = found.state, found.upstream, found.changed
+    forced = _forced_full(run, state, found.fingerprint, upstream)
     moved = ", ".join(f"{name} {_since(state, name)} to {upstream[name].good}" for name in changed)
     if isinstance(table, Silver):
-        return _of_silver(state, moved) if changed else ("skip", UNCHANGED)
-    account = state.account if state else None
+        technique, reason = ("full", forced) if forced else _of_silver(state, moved) if changed else ("skip", UNCHANGED)
+        return technique, reason, None
+    if state is None or (state.account is None and run.conf.refresh(table.name) != "incremental"):
+        return "full", str(forced), None
+    forced = forced or _stale(run, state)
+    if not forced and not changed:
+        return "skip", UNCHANGED, None
+    wanted = run.conf.refresh(table.name)
+    refused = forced or economy.unsupported(table) or _unsteady(table)
+    refused = refused or log_files.files_gone(state.name, state.path, state.data)
+    cost = None
+    if not refused:
+        cost = economy.cost(run, table, state, upstream, found.marks)
+        refused = cost.refused if wanted == "auto" else "conf asks for it" if wanted == "full" else None
+    if refused is None and cost is not None:
+        return technique_of(table), f"{economy.told(cost.changes)}; {cost.told}", cost
+    if wanted == "incremental":
+        return REFUSED, str(refused), cost
+    return "full", str(refused) if forced or cost else f"{moved}; {refused}", cost
+
+
+def likely(run: Run, table: Gold, state: State) -> str:
+    """Return how a gold table is likely to be refreshed when upstream tables are about to change, if not by much."""
+    wanted = run.conf.refresh(table.name)
+    if wanted == "full" or economy.unsupported(table) or _unsteady(table):
+        return "full"
+    if wanted == "incremental":
+        return technique_of(table)
+    upstream = {name: up for name in table.upstream if (up := run.lake.state(name)) is not None}
+    marks = {name: Mark(up.good, since=up.good) for name, up in upstream.items()}
+    return "full" if economy.cost(run, table, state, upstream, marks).refused else technique_of(table)
+
+
+def _stale(run: Run, state: State) -> str | None:
+    """Return why a gold table's rows are no ground to go on from, though its upstream can be followed."""
+    account = state.account
     if account and account.run_date and account.run_date != run.run_date.isoformat():
-        return "full", f"the run's date moved from {account.run_date} to {run.run_date}"
-    if state and state.data != state.good:
-        return "full", f"version {state.data} did not pass its gate"
-    return ("full", moved) if changed else ("skip", UNCHANGED)
+        return f"the run's date moved from {account.run_date} to {run.run_date}"
+    if state.data != state.good:
+        return f"version {state.data} did not pass its gate"
+    return None
+
+
+def _unsteady(table: Gold) -> str | None:
+    called = unsteady(table)
+    return f"its definition calls {called}, which gives another result each time" if called else None
+
+
+def technique_of(table: Gold) -> str:
+    """Return how a gold table is refreshed by what changed; which groups need a look at their rows, a refresh finds."""
+    if isinstance(table, Mart):
+        return "affected_keys"
+    adds_up = isinstance(table, Aggregate) and all(m.adds_up for m in table.measures.values())
+    return "signed_delta" if adds_up else "affected_groups"
 
 
 def _of_silver(state: State | None, moved: str) -> tuple[str, str]:

@@ -89,4 +89,4 @@ def settle(step: Step, table: Silver, found: "DataFrame", again: "DataFrame | No
         prior = held.join(F.broadcast(again), on="_record_id", how="semi")
         taken_up = prior.join(found.select(*KEY), on=list(KEY), how="anti").withColumn("_gone", F.lit(True))
         source = source.unionByName(taken_up)
-    commits.merge(step.lake, target, source, KEY, account)
+    commits.merge(step.lake, target, source, commits.Match(KEY), account)

@@ -6,14 +6,23 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from medallion import causes, java, master, orphans
 from medallion.conf import Conf
 from medallion.errors import SetupError
-from medallion.spark_conf import CONNECT_MODE, SETTINGS, SMALL, SMALL_BYTES, java_options, prepare_environment, settings
+from medallion.spark_conf import (
+    CONNECT_MODE,
+    FEW_ROWS,
+    SETTINGS,
+    SMALL,
+    SMALL_BYTES,
+    java_options,
+    prepare_environment,
+    settings,
+)
 from medallion.warm import join as warm_join
 
 if TYPE_CHECKING:
@@ -191,6 +200,19 @@ def register(session: "SparkSession", views: Iterable[tuple[str, str]]) -> None:
     for name, select in views:
         session.sql(f"CREATE DATABASE IF NOT EXISTS {name.split('.')[0]}")
         session.sql(f"CREATE OR REPLACE VIEW {name} AS {select}")
+
+
+@contextmanager
+def set_for_few_rows(session: "SparkSession", *, few: bool = True) -> Iterator[None]:
+    """Have a session's queries made for few rows, if they are few; what it had set before holds again afterwards."""
+    before = {key: session.conf.get(key) for key in FEW_ROWS} if few else {}
+    for key in before:
+        session.conf.set(key, FEW_ROWS[key])
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            session.conf.set(key, str(value))
 
 
 def is_remote(session: "SparkSession") -> bool:

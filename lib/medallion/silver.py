@@ -136,7 +136,7 @@ def _commit(
     else:
         judged = not gate.needs_judging(step) or _passes(step, table, planned, written, counted)
         account = planned.account(step.run, table, counted.rows, judged=judged)
-        commits.merge(step.lake, target, written, table.stored_key, account)
+        commits.merge(step.lake, target, written, commits.Match(table.stored_key), account)
     _balance(step, table, counted.total)
 
 

@@ -19,13 +19,11 @@ def read_small(table: "DeltaTable") -> "pa.Table | None":
     return _as_spark_knows(QueryBuilder().register("t", table).execute("SELECT * FROM t").read_all())
 
 
-def read_small_feed(path: str, after: int, until: int) -> "pa.Table | None":
-    """Return the change feed of versions (after, until]; None where the table is not small at the last of them."""
+def read_feed(path: str, after: int, until: int) -> "pa.Table":
+    """Return the change feed of versions (after, until]; for a small one, whose files mark no rows as deleted."""
     from deltalake import DeltaTable
 
     table = DeltaTable(path, version=until)
-    if not is_small(table):
-        return None
     return _as_spark_knows(table.load_cdf(starting_version=after + 1, ending_version=until).read_all())
 
 

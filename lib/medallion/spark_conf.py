@@ -32,6 +32,8 @@ SMALL = {
     # A small file is sooner written anew than given a deletion vector, and stays one file.
     "spark.databricks.delta.merge.deletionVectors.persistent": "false",
 }
+# For queries of a refresh that moves few rows, of tables of any size: nothing to spread, nothing to adapt to.
+FEW_ROWS = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "2"}
 CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"  # has pyspark make a server's expressions, in all of the process
 
 SMALL_BYTES = 2 * 1024 * 1024  # of Parquet, some ten thousands of rows; interpreted, more would take long

@@ -134,38 +134,100 @@ class Silver(_Declared):
         return tuple(dict.fromkeys((*_keywords(self.function), *_keywords(self.enrichment))))
 
 
+@dataclass(frozen=True)
+class Join:
+    """A table that a mart looks up by its key, and the columns of which table meet that key."""
+
+    table: str
+    of: str
+    columns: tuple[str, ...]
+
+
 @dataclass
 class Mart(_Declared):
-    """One row a key of the ``driving`` table, with lookups by own column and children by their column.
+    """One row a key of the ``driving`` table, with lookups by their key and children by their columns.
 
-    ``lookups`` and ``children`` pair a table with the column that meets: the driving table's for a
-    lookup (that table's key is on the other side), the child's for a child. All joins live in marts.
+    ``lookups`` pairs a table with the column of the driving table that meets its key, or of another lookup, said with
+    that one's name: ``"shop.silver.customers.country"``; ``children`` a table with its column that meets the key of
+    the driving table. A tuple where a key has several columns, in the key's order. All joins live in marts.
     """
 
     driving: str
     key: tuple[str, ...]
-    lookups: Mapping[str, str] = field(default_factory=dict)
-    children: Mapping[str, str] = field(default_factory=dict)
+    lookups: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    children: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Driving table, lookups, children, in declared order."""
         return (self.driving, *self.lookups, *self.children)
 
+    @property
+    def joins(self) -> list[Join]:
+        """How each lookup is met, in declared order."""
+        found = []
+        for table, told in self.lookups.items():
+            ways = [column.rpartition(".") for column in _several(told)]
+            found.append(Join(table, ways[0][0] or self.driving, tuple(column for _, _, column in ways)))
+        return found
+
+    def meets(self, child: str) -> tuple[str, ...]:
+        """Return the columns of a child that meet the driving table's key."""
+        return _several(self.children[child])
+
 
 @dataclass(frozen=True)
 class Measure:
-    """What an aggregate adds up: ``kind`` of one SQL expression over a row, perhaps only ``where`` it holds."""
+    """What an aggregate adds up: ``kind`` of one SQL expression over a row, perhaps only ``where`` it holds.
 
-    kind: Literal["count", "count_distinct", "sum", "min", "max"]
+    Nulls do not count. ``first`` and ``last`` are the values at the least and the greatest ``by``, of equal ones the
+    least and the greatest value; ``percentile`` is exact, ``at`` a share from 0 to 1, between two values in proportion.
+    """
+
+    kind: Literal["count", "count_if", "count_distinct", "sum", "min", "max", "first", "last", "percentile"]
     of: str = "1"
     where: str | None = None
+    by: str | None = None
+    at: float | None = None
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether it is a sum over rows, to which what changed can be added."""
+        return self.kind in ("count", "count_if", "sum")
+
+    @property
+    def value(self) -> str:
+        """What a row brings in, null where it does not count: SQL, with what orders it for ``first`` and ``last``."""
+        conditions = [self.where] if self.where else []
+        of = self.of
+        if self.kind == "count_if":
+            conditions, of = [*conditions, self.of], "1"
+        if self.by:
+            conditions = [*conditions, f"({self.by}) IS NOT NULL", f"({self.of}) IS NOT NULL"]
+            of = f"named_struct('by', {self.by}, 'of', {self.of})"
+        return f"CASE WHEN {' AND '.join(f'({one})' for one in conditions)} THEN {of} END" if conditions else of
 
     @property
     def sql(self) -> str:
         """The measure as a SQL aggregate."""
-        call = f"count(distinct {self.of})" if self.kind == "count_distinct" else f"{self.kind}({self.of})"
-        return f"{call} filter (where {self.where})" if self.where else call
+        return self.over(self.value)
+
+    def over(self, value: str) -> str:
+        """Return the SQL aggregate over a row's `value`."""
+        calls = {
+            "count": f"count({value})",
+            "count_if": f"count({value})",
+            "count_distinct": f"count(DISTINCT {value})",
+            "first": f"min({value}).of",
+            "last": f"max({value}).of",
+            "percentile": f"percentile({value}, {self.at})",
+        }
+        return calls.get(self.kind, f"{self.kind}({value})")
+
+
+# What an aggregate stores beside its columns, for refreshes by what changed; readers do not see it.
+ROWS = "_rows"  # rows in a group: one that has none left goes
+VALUES = "_values_"  # before a sum's name: values in it, since a sum of none is null
 
 
 @dataclass
@@ -190,17 +252,24 @@ class Aggregate(_Declared):
         """The one table that is added up."""
         return (self.reads,)
 
+    @property
+    def kept(self) -> dict[str, Measure]:
+        """What is stored beside the declared columns: counts of rows, and of values in each sum."""
+        counts = {VALUES + name: Measure("count", m.value) for name, m in self.measures.items() if m.kind == "sum"}
+        return {ROWS: Measure("count"), **counts}
+
 
 @dataclass
 class Derived(_Declared):
     """A function over small gold tables: ratios, growth, ranks, running totals, pairs.
 
-    ``partition`` names the columns within which its windows stay, where they stay within any.
+    ``partition`` names the columns within which its windows stay, where they stay within any, each with the SQL
+    expression that gives it in a row of every table read.
     """
 
     reads: tuple[str, ...]
     key: tuple[str, ...]
-    partition: tuple[str, ...] = ()
+    partition: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -237,6 +306,10 @@ def seen(table: Table) -> str | None:
 def newest(table: Table) -> str | None:
     """Return the SQL condition that a stored row is the newest version of its key; None where there is one a key."""
     return "is_current" if isinstance(table, Silver) and table.keeps_versions else None
+
+
+def _several(columns: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else columns
 
 
 def _keywords(function: Transform | None) -> tuple[str, ...]:

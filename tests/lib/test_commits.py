@@ -17,6 +17,7 @@ from medallion.session import Sessions
 from tests import figures
 
 NAME = "committed.silver.numbers"
+BY_ID = commits.Match(["id"])
 CONF = "description: Commits\n"
 
 
@@ -49,11 +50,11 @@ def _stored(lake: Lake, session: SparkSession) -> list[int]:
 
 def test_each_way_to_commit_carries_its_account_and_moves_data_and_good(lake: Lake, session: SparkSession) -> None:
     appended = commits.append(lake, _target(lake), _numbers(session, 1, 2), _account())
-    merged = commits.merge(lake, _target(lake), _numbers(session, 2, 3), ["id"], _account("second"))
+    merged = commits.merge(lake, _target(lake), _numbers(session, 2, 3), BY_ID, _account("second"))
     kept = replace(_account("third"), data=merged.data, good=merged.good)
     commits.note(lake, _target(lake), session, kept)
     gone = _numbers(session, 1, 4).selectExpr("id", "name", "id = 1 AS _gone")
-    commits.merge(lake, _target(lake), gone, ["id"], _account("fourth"))
+    commits.merge(lake, _target(lake), gone, BY_ID, _account("fourth"))
     rows_now = _stored(lake, session)
     unjudged = commits.overwrite(lake, _target(lake), _numbers(session, 9), replace(_account("fifth"), good=3))
 
@@ -82,7 +83,7 @@ def test_a_repeated_transaction_is_noticed_and_does_nothing(lake: Lake, session:
     commit: Callable[[int, str], Account] = {
         "append": lambda n, run: commits.append(lake, planned, _numbers(session, n), _account(run)),
         "overwrite": lambda n, run: commits.overwrite(lake, planned, _numbers(session, n), _account(run)),
-        "merge": lambda n, run: commits.merge(lake, planned, _numbers(session, n), ["id"], _account(run)),
+        "merge": lambda n, run: commits.merge(lake, planned, _numbers(session, n), BY_ID, _account(run)),
     }[write]
     commit(2, "ours")
     before = _stored(lake, session)
@@ -110,7 +111,7 @@ def test_a_counter_that_is_ahead_is_refused_and_not_skipped_in_silence(
     commit: Callable[[], Account] = {
         "append": lambda: commits.append(lake, _target(lake), _numbers(session, 2), _account("ours")),
         "overwrite": lambda: commits.overwrite(lake, _target(lake), _numbers(session, 2), _account("ours")),
-        "merge": lambda: commits.merge(lake, _target(lake), _numbers(session, 2), ["id"], _account("ours")),
+        "merge": lambda: commits.merge(lake, _target(lake), _numbers(session, 2), BY_ID, _account("ours")),
     }[write]
 
     with pytest.raises(CommitError, match="nothing was written: planned transaction 2, its log has one numbered 99"):
@@ -129,7 +130,7 @@ def test_a_commit_whose_answer_was_lost_counts_once_if_it_landed(
     commit: Callable[[], Account] = {
         "append": lambda: commits.append(lake, planned, news, account),
         "overwrite": lambda: commits.overwrite(lake, planned, news, account),
-        "merge": lambda: commits.merge(lake, planned, news, ["id"], account),
+        "merge": lambda: commits.merge(lake, planned, news, BY_ID, account),
         "note": lambda: commits.note(lake, planned, session, replace(account, data=0, good=0)),
     }[write]
     of, name = (type(session), "sql") if write in ("merge", "note") else (type(news.write), "save")
@@ -196,7 +197,7 @@ def test_nulls_meet_nulls_in_a_merge(lake: Lake, session: SparkSession) -> None:
     schema = "id int, name string"
     commits.append(lake, _target(lake), session.createDataFrame([(None, "old")], schema), _account())
 
-    commits.merge(lake, _target(lake), session.createDataFrame([(None, "new")], schema), ["id"], _account("second"))
+    commits.merge(lake, _target(lake), session.createDataFrame([(None, "new")], schema), BY_ID, _account("second"))
 
     rows = session.read.format("delta").load(lake.path(NAME)).collect()
     assert [(row.id, row.name) for row in rows] == [(None, "new")]
@@ -207,7 +208,7 @@ def test_no_setting_of_a_commit_outlives_it(lake: Lake, session: SparkSession) -
     broken = _numbers(session, 2).selectExpr("id", "CAST(raise_error('broken') AS string) AS name")
 
     with pytest.raises(PySparkException, match="broken"):
-        commits.merge(lake, _target(lake), broken, ["id"], _account("second"))
+        commits.merge(lake, _target(lake), broken, BY_ID, _account("second"))
 
     for setting in (commits._METADATA, commits._TXN_APP, commits._TXN_VERSION):
         assert session.conf.get(setting, None) is None
@@ -225,7 +226,7 @@ def test_two_threads_at_once_keep_their_own_metadata(project: Callable[..., Conf
             start.wait()
             for turn in range(2):
                 target = commits.Target(name, lake.state(name), commits.CURATED)
-                commits.merge(lake, target, _with_gone(session, turn), ["id"], _account(f"{name}-{turn}"))
+                commits.merge(lake, target, _with_gone(session, turn), BY_ID, _account(f"{name}-{turn}"))
         except (LakehouseError, PySparkException) as error:
             failures.append(error)
 

@@ -17,7 +17,7 @@ STEPS = ("signed_up", "activated", "purchased")
 table = Derived(
     reads=("activity.gold.user_milestones",),
     key=("signup_week", "step"),
-    partition=("signup_week",),
+    partition={"signup_week": "cast(date_trunc('week', signed_up_at) as date)"},
     columns={
         "signup_week": ("date", "Monday of the week of signup"),
         "step": ("string", "signed_up, activated or purchased"),

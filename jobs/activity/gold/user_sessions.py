@@ -13,7 +13,7 @@ from medallion.tables import Derived
 table = Derived(
     reads=("activity.silver.events",),
     key=("user_id", "session_number"),
-    partition=("user_id",),
+    partition={"user_id": "user_id"},
     columns={
         "user_id": ("string", "the user"),
         "session_number": ("bigint", "the user's sessions counted from 1, the earliest first"),

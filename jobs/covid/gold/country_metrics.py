@@ -23,7 +23,7 @@ PER = 100_000
 table = Derived(
     reads=("covid.gold.country_counts",),
     key=("country", "day"),
-    partition=("country",),
+    partition={"country": "country"},
     columns={
         "country": ("string", "country or region"),
         "day": ("date", "the day"),

@@ -16,7 +16,7 @@ from medallion.tables import Derived
 table = Derived(
     reads=("shop.gold.product_sales",),
     key=("product_id",),
-    partition=("category",),
+    partition={"category": "category"},
     columns={
         "product_id": ("string", "the product"),
         "product_title": ("string", "its title in the catalogue"),

@@ -15,7 +15,7 @@ from medallion import archive
 from medallion.conf.duration import Duration
 from medallion.conf.expectation import Expectation
 from medallion.conf.intake import Connection
-from medallion.conf.model import Key, listing, validated
+from medallion.conf.model import Key, Refresh, listing, validated
 from medallion.conf.pipeline import Pipeline, Schedule, Source, places
 from medallion.conf.platform import LAYERS, LayerStorage, Platform, Runtime, Spark, secrets_of
 from medallion.conf.secret import SecretRef
@@ -69,6 +69,10 @@ class Conf:
         if pipeline != self.name:
             raise ConfError(f"{table}: not of pipeline {self.name}, whose conf this is")
         return self.pipeline.expectations.get(name, ())
+
+    def refresh(self, table: str) -> Refresh:
+        """Return how a gold table is to be refreshed: as the environment says for all, else as the pipeline does."""
+        return self.platform.runtime.refresh or self.pipeline.refresh.get(table.partition(".")[2], "auto")
 
     def connection(self, source: str) -> Connection | None:
         """Return where a source of this pipeline is in this environment; None where it is delivered by hand."""

@@ -28,8 +28,8 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "expression": ("expression",),
     "sql": ("name",),
 }
-_MAY_HAVE: Mapping[str, tuple[str, ...]] = {"range": ("min", "max")}
-_OF_A_RULE = ("column", "columns", "values", "min", "max", "pattern", "to", "field", "expression")
+_MAY_HAVE: Mapping[str, tuple[str, ...]] = {"range": ("min", "max"), "sql": ("by",)}
+_OF_A_RULE = ("column", "columns", "values", "min", "max", "pattern", "to", "field", "expression", "by")
 
 
 def _severity(before: dict[str, Any]) -> Severity:
@@ -74,7 +74,8 @@ class Expectation(Strict):
 
     ``severity`` is quarantine for rules that judge a row and fail for those that judge a table
     (unique, relationships, sql), unless said otherwise. ``tolerance`` is the share of rows, 0 to 1,
-    that may miss it before the severity counts.
+    that may miss it before the severity counts. A sql check that compares rows only where they agree in some
+    columns of the key says so (``by``): then only what a refresh touched has to be looked at.
     """
 
     rule: Rule = Field(description=f"one of {', '.join(_NEEDS)}")
@@ -94,6 +95,9 @@ class Expectation(Strict):
     pattern: str | None = Field(default=None, min_length=1, description="a regular expression")
     to: str | None = Field(default=None, pattern=_FULL_NAME, description="a full name <pipeline>.<layer>.<table>")
     field: str | None = Field(default=None, min_length=1, description="a column of the table that `to` names")
+    by: Annotated[tuple[str, ...], StrictMode(False)] = Field(
+        default=(), min_length=1, description="a list of columns of the table's key"
+    )
     expression: str | None = Field(default=None, pattern=r"\S", description="a SQL expression that should be true")
 
     @model_validator(mode="after")
@@ -105,7 +109,7 @@ class Expectation(Strict):
         takes = f"rule {self.rule} takes {', '.join((*needs, *may_have))}"
         if strange:
             raise ValueError(f"{takes}; found {', '.join(strange)}")
-        if missing or (may_have and not set(given) & set(may_have)):
+        if missing or (self.rule == "range" and not set(given) & set(may_have)):
             raise ValueError(f"{takes}; missing {', '.join(missing) or ' or '.join(may_have)}")
         return self
 

@@ -6,7 +6,7 @@ A field's description is what its errors say is wanted, so every field has one.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -40,6 +40,7 @@ def _name(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
+Refresh = Literal["auto", "incremental", "full"]  # how gold is refreshed: the cheaper way, or only the one
 
 
 def validated(

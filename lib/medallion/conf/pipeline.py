@@ -13,7 +13,7 @@ from pydantic import Strict as StrictMode
 from medallion.conf.cache import PipelineCache
 from medallion.conf.expectation import Expectation
 from medallion.conf.intake import DatabaseIntake, Intake
-from medallion.conf.model import Key, Name, Problem, Strict
+from medallion.conf.model import Key, Name, Problem, Refresh, Strict
 
 _JSON_PATH = re.compile(r"\$(\.[A-Za-z_]\w*|\[\d+\]|\['[^']+'\])+")
 _TABLE = re.compile(r"(bronze|silver|gold)\.[a-z][a-z0-9_]*")
@@ -41,6 +41,12 @@ def _parameter(value: object) -> Any:
 def _table(name: str) -> str:
     if not _TABLE.fullmatch(name):
         raise ValueError("wanted <layer>.<table>, such as silver.orders, of bronze, silver or gold")
+    return name
+
+
+def _gold_table(name: str) -> str:
+    if not _table(name).startswith("gold."):
+        raise ValueError("wanted gold.<table>: other layers take in what is new, always")
     return name
 
 
@@ -167,6 +173,9 @@ class Pipeline(Strict):
     expectations: dict[Annotated[str, AfterValidator(_table)], Expectations] = Field(
         default_factory=dict, description="a map of <layer>.<table> to a list of expectations"
     )
+    refresh: dict[Annotated[str, AfterValidator(_gold_table)], Refresh] = Field(
+        default_factory=dict, description="a map of gold.<table> to auto, incremental or full"
+    )
     cache: PipelineCache = Field(default=PipelineCache(), description="a map of tables")
 
     @model_validator(mode="after")
@@ -189,7 +198,7 @@ def places(raw: object, key: Key = ()) -> Iterator[Problem]:
             yield from places(inner, (*key, number))
     elif isinstance(raw, dict):
         for name, inner in raw.items():
-            is_name = key in (("sources",), ("expectations",))
+            is_name = key in (("sources",), ("expectations",), ("refresh",))
             if _names_place(name) and not is_name:
                 yield Problem((*key, name), _ELSEWHERE)
             elif _is_place(name):

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from medallion.conf.cache import PlatformCache
 from medallion.conf.duration import Duration, DurationField, PauseField
 from medallion.conf.intake import Connection, Receiver
-from medallion.conf.model import Strict
+from medallion.conf.model import Refresh, Strict
 from medallion.conf.secret import SecretField, SecretRef
 
 LAYERS = ("landing", "bronze", "silver", "gold", "ops")
@@ -105,6 +105,7 @@ class Runtime(Strict):
     retries: int = Field(default=1, ge=0, description="a whole number >= 0 of further tries of a failed step")
     retry_delay_seconds: int = Field(default=300, ge=0, description="a whole number >= 0 of seconds")
     on_locked: Literal["refuse", "wait"] = Field(default="refuse", description="refuse or wait")
+    refresh: Refresh | None = Field(default=None, description="auto, incremental, full or null: as the pipeline says")
 
 
 class Notifications(Strict):

@@ -80,7 +80,7 @@ $columns
 '''
 AGGREGATE_TEST = '''\
 from jobs.$name import table
-from medallion.gold import aggregate
+from medallion.gold.aggregate import grouped
 
 ROWS = """
 $rows
@@ -88,7 +88,7 @@ $rows
 
 
 def test_rows_are_counted_and_null_is_a_value_like_any_other(spark):
-    found = aggregate(table, spark.sql(ROWS)).collect()
+    found = grouped(table, spark.sql(ROWS)).collect()
 
     assert sorted(row.row_count for row in found) == [1, 2]
 '''

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from medallion.conf import Conf
 from medallion.lake import Account, Commit, Lake
+from medallion.output import size
 from medallion.views import names
 
 if TYPE_CHECKING:
@@ -21,8 +22,16 @@ _STANDINGS = {
     "foreign": "not a commit of this engine",
 }
 _STYLES = {"current": "bold green", "good": "green", "not passed": "bold red", "foreign": "bold red"}
+# What Delta says of a commit, and how it is called.
+_CHANGED = {
+    "numTargetRowsInserted": "inserted",
+    "numTargetRowsUpdated": "updated",
+    "numTargetRowsDeleted": "deleted",
+    "numOutputBytes": "bytes",
+    "numTargetBytesAdded": "bytes",
+}
 # Terms of the accounting equations, as they are read.
-_TERMS = ("read", "stored", "written", "unchanged", "superseded", "duplicates", "quarantined", "waiting")
+_TERMS = ("read", "keys", "stored", "written", "unchanged", "superseded", "duplicates", "quarantined", "waiting")
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Entry:
-    """One version, and how it came about."""
+    """One version, how it came about, what it changed, and how long the refresh took."""
 
     version: int
     at: str
@@ -47,6 +56,9 @@ class Entry:
     rows: dict[str, int] | None = None
     reads: list[Read] | None = None
     run_id: str | None = None
+    seconds: float | None = None
+    changed: dict[str, int] | None = None
+    bytes_read: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,9 @@ def _entry(commit: Commit, older: Account | None, passed: set[int]) -> Entry:
         {term: account.rows[term] for term in sorted(account.rows, key=_place)},
         [Read(name, mark.since, mark.version) for name, mark in account.watermark.items()],
         account.run_id,
+        commit.seconds,
+        {word: int(commit.metrics[metric]) for metric, word in _CHANGED.items() if commit.metrics.get(metric)},
+        account.bytes_read,
     )
 
 
@@ -149,6 +164,13 @@ def _lines(entry: Entry) -> Iterable[tuple[str, str]]:
             "rows",
             ", ".join(f"{count:,} {term}" for term, count in entry.rows.items() if count or term == "read"),
         )
+    if entry.bytes_read is not None:
+        yield "read", f"{size(entry.bytes_read)} of files that may hold rows concerned"
+    if entry.changed:
+        told_of = [f"{n:,} {word}" for word, n in entry.changed.items() if n and word != "bytes"]
+        yield "wrote", ", ".join([*told_of, size(entry.changed.get("bytes", 0))])
+    if entry.seconds is not None:
+        yield "took", f"{entry.seconds:.1f} s"
     if entry.reads:
         yield "from", "\n".join(told(read) for read in entry.reads)
     if entry.run_id:

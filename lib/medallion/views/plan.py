@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NEXT = "next"  # the version that this very run would make
-_IDLE = ("skip", "blocked")
+_IDLE = ("skip", "blocked", planner.REFUSED)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Planned:
     """What would become of one table; ``version`` is the one it has now."""
 
     table: str
-    technique: str  # append, affected_keys, full, skip; judge: only its gate; blocked: it cannot be refreshed
+    technique: str  # as of a refresh; judge: only its gate; blocked, refused: it cannot, or is not to be refreshed
     reason: str
     version: int | None = None
     reads: list[Read] = field(default_factory=list)
@@ -112,7 +112,7 @@ def _decided(
     after = f"after {', '.join(moving)}"
     if state is None:
         return "full", "first load"
-    usual = "affected_keys" if isinstance(table, Silver) else "full"
+    usual = "affected_keys" if isinstance(table, Silver) else planner.likely(run, table, state)
     if len(standing) < len(table.upstream):  # an input that does not exist yet: this run makes it
         return usual, after
     told = planner.plan(run, table, standing)
@@ -149,7 +149,7 @@ def _render(forecast: Forecast, console: "Console") -> None:
     grid.add_column("reads", ratio=1)
     prefix = f"{forecast.pipeline}."
     for table in forecast.tables:
-        style = {"skip": "dim", "blocked": "red"}.get(table.technique, "")
+        style = {"skip": "dim", "blocked": "red", planner.REFUSED: "red"}.get(table.technique, "")
         cells = [table.table.removeprefix(prefix), table.technique, _why(table), _told(table.reads)]
         cells = [cell.replace(prefix, "") for cell in cells]
         grid.add_row(*[Text(cell) for cell in cells], style=style)

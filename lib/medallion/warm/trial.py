@@ -47,7 +47,8 @@ def _work(session: Any, lake: Lake) -> None:
     commits.append(lake, Target(_NAME, None, CURATED), curated, account)
     curated.unpersist()
     state = lake.state(_NAME)
-    commits.merge(lake, Target(_NAME, state, CURATED), curated.withColumn("n", F.col("n") + 1), ["key"], account)
+    grown = curated.withColumn("n", F.col("n") + 1)
+    commits.merge(lake, Target(_NAME, state, CURATED), grown, commits.Match(["key"]), account)
     merged = lake.state(_NAME)
     if merged is not None:
         stored = gate.read_version(session, merged, merged.version)

@@ -10,7 +10,7 @@ from jobs.covid.gold.country_counts import country_counts
 from jobs.covid.gold.country_metrics import country_metrics
 from jobs.covid.gold.country_trends import country_trends
 from jobs.covid.gold.global_summary import global_summary
-from medallion.gold import aggregate
+from medallion.gold.aggregate import grouped
 from tests.jobs.covid.conftest import DAY_0
 
 
@@ -52,7 +52,7 @@ def test_a_reports_totals_are_the_sums_of_its_regions(spark):
     ]
     schema = "country string, report_date date, province string, confirmed bigint, deaths bigint, recovered bigint"
 
-    found = aggregate(reported_totals.table, spark.createDataFrame(rows, schema)).collect()
+    found = grouped(reported_totals.table, spark.createDataFrame(rows, schema)).collect()
 
     assert sorted(map(tuple, found), key=str) == [
         ("Italy", day(0), 2, 15, 1, None),

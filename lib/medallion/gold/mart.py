@@ -1,0 +1,103 @@
+"""Marts by affected keys: those of driving rows that changed, or whose lookups or children did, at the new versions."""
+
+from typing import TYPE_CHECKING
+
+from medallion.gold.held import Held, Keys
+from medallion.gold.patch import GONE, Patch, Work, named, union
+from medallion.tables import Mart
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def patch(work: Work, table: Mart) -> Patch | None:
+    """Recompute the rows of all keys that what changed upstream may have touched; None where there are none."""
+    from pyspark.sql import functions as F
+
+    moved = {name: held for name in work.planned.changed if not (held := work.changes(name)).is_empty}
+    driving, touched = _driving(work, table, moved)
+    if touched.is_empty:
+        return None
+    lookups = _lookups(work, table, driving)
+    key = driving.keys(named(table.key)) if table.children else None
+    children = [
+        work.meeting(child, key, dict(zip(_key(work, table.driving), table.meets(child), strict=True)))
+        for child in table.children
+        if key is not None
+    ]
+    made = table.function(driving.frame, *lookups, *children, **work.step.parameters())  # type: ignore[misc]
+    rows = touched.frame.join(made.withColumn("_made", F.lit(True)), on=list(table.key), how="left")
+    changed = sum(held.count() for held in moved.values())
+    return Patch(rows.withColumn(GONE, F.col("_made").isNull()), touched, changed, "affected_keys")
+
+
+def _driving(work: Work, table: Mart, moved: dict[str, Held]) -> tuple[Held, Keys]:
+    """Return the driving rows to recompute, as they are now, and the keys that they and those that went have."""
+    key = named(table.key)
+    own = moved.get(table.driving)
+    direct = own.keys(key) if own is not None else None
+    found: list[DataFrame] = []
+    for name, held in moved.items():
+        if name == table.driving:
+            continue
+        keys = held.keys({f"k{at}": c for at, c in enumerate(_met_by(work, table, name))})
+        if name in table.children:
+            here = dict(zip(keys.columns, _key(work, table.driving), strict=True))
+            keys = _less(work, keys, direct, here, set(table.key))
+            found += [] if keys.is_empty else [work.meeting(table.driving, keys, here)]
+        else:
+            found += _using(work, table, name, keys)
+    if own is not None and direct is not None:
+        # Rows that changed themselves are at hand, as they are now.
+        others = work.holder.hold(direct.without(union(found)).dropDuplicates(list(table.key))) if found else None
+        if others is None or others.is_empty:
+            return own.came(), direct
+        driving = own.came().and_of(others)
+        return driving, direct.and_of(others.keys(key))
+    rows = union(found) if found else work.rows(table.driving).limit(0)
+    driving = work.holder.hold(rows.dropDuplicates(list(table.key)) if len(found) > 1 else rows)
+    return driving, driving.keys(key)
+
+
+def _less(work: Work, keys: Keys, direct: Keys | None, here: dict[str, str], own: set[str]) -> Keys:
+    """Return the keys that are not among those of rows that changed themselves."""
+    if direct is None or set(here.values()) != own:
+        return keys
+    renamed = keys.frame.selectExpr(*[f"`{there}` AS `{column}`" for there, column in here.items()])
+    left = work.holder.hold(direct.without(renamed))
+    return left.keys(here)
+
+
+def _met_by(work: Work, table: Mart, name: str) -> tuple[str, ...]:
+    """Return the columns of an upstream table by which driving rows, or other lookups, meet it."""
+    return table.meets(name) if name in table.children else _key(work, name)
+
+
+def _using(work: Work, table: Mart, lookup: str, keys: Keys) -> "list[DataFrame]":
+    """Return the driving rows that meet these keys of a lookup, by way of other lookups where it is one of theirs."""
+    join = next(one for one in table.joins if one.table == lookup)
+    found = work.meeting(join.of, keys, dict(zip(keys.columns, join.columns, strict=True)))
+    if join.of == table.driving:
+        return [found]
+    above = work.holder.hold(found).keys({f"k{at}": column for at, column in enumerate(_key(work, join.of))})
+    return [] if above.is_empty else _using(work, table, join.of, above)
+
+
+def _lookups(work: Work, table: Mart, driving: Held) -> "list[DataFrame]":
+    """Return of each lookup the rows that driving rows meet."""
+    held = {table.driving: driving}
+    found = []
+    further = {join.of for join in table.joins}
+    for join in table.joins:
+        keys = held[join.of].keys(dict(zip(_key(work, join.table), join.columns, strict=True)))
+        met = work.meeting(join.table, keys)
+        if join.table in further:
+            held[join.table] = work.holder.hold(met)
+            met = held[join.table].frame
+        found.append(met)
+    return found
+
+
+def _key(work: Work, name: str) -> tuple[str, ...]:
+    key: tuple[str, ...] = getattr(work.step.run.tables[name], "key", ())
+    return key

@@ -1,0 +1,104 @@
+"""What an incremental refresh is to write, and what it reads it from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from medallion import changes, gate, log_files
+from medallion.gold.held import Held, Holder, Keys
+from medallion.lake import Mark, State
+from medallion.planner import Plan
+from medallion.step import Step
+from medallion.tables import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+GONE = "_gone"
+
+
+class Unfollowed(Exception):
+    """What changed cannot be followed after all: the refresh has to be a full one; says why."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Rows to write: one a key that a change may have touched, ``_gone`` where it is to have none.
+
+    ``keys`` are those keys, ``changed`` how many rows of upstream tables came or went, ``technique`` how it was made.
+    """
+
+    rows: "DataFrame"
+    keys: Keys
+    changed: int
+    technique: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """One incremental refresh: what it is planned on, and what it holds meanwhile."""
+
+    step: Step
+    planned: Plan
+    holder: Holder
+    looked_into: list[int] = field(default_factory=list)  # bytes of files
+
+    def changes(self, name: str) -> Held:
+        """Return the rows of an upstream table that came or went on balance, with ``_net``; none where it stayed."""
+        table, state, mark = self._moved(name)
+        session = self.step.session
+        few = changes.few(table, state, mark.since, mark.version)
+        if few is not None:
+            return Held.at_hand(session, few)
+        fed = changes.feed(session, state, mark.since, mark.version)
+        return self.holder.hold(changes.balance(changes.images(table, fed), list(table.columns)))
+
+    def images(self, name: str) -> "DataFrame":
+        """Return the rows of an upstream table that came and went, with their ``_sign``."""
+        table, state, mark = self._moved(name)
+        return changes.images(table, changes.feed(self.step.session, state, mark.since, mark.version))
+
+    def _moved(self, name: str) -> tuple[Table, State, Mark]:
+        table, state, mark = self.step.run.tables[name], self.planned.upstream[name], self.planned.marks[name]
+        files = log_files.feed_files(state.path, mark.since, mark.version)
+        self.looked_into.append(files.bytes if files else 0)
+        return table, state, mark
+
+    def rows(self, name: str) -> "DataFrame":
+        """Return an upstream table at its good version, as readers see it."""
+        state = self.planned.upstream[name]
+        return gate.public(self.step.run.tables[name], gate.read_version(self.step.session, state, state.good))
+
+    def meeting(self, name: str, keys: Keys, on: Mapping[str, str] | None = None) -> "DataFrame":
+        """Return the rows of an upstream table that meet keys; see `Keys.meeting`."""
+        self.look_into(self.planned.upstream[name], keys, on)
+        return keys.meeting(self.rows(name), on)
+
+    def stored(self, keys: Keys, on: Mapping[str, str] | None = None) -> "DataFrame":
+        """Return those of the table's own rows, as they are now and with what readers do not see, that meet keys."""
+        state = self.own
+        self.look_into(state, keys, on)
+        return keys.meeting(gate.read_version(self.step.session, state, state.data), on)
+
+    def look_into(self, state: State, keys: Keys, on: Mapping[str, str] | None = None) -> None:
+        """Count the bytes of the files of a table that may hold rows which meet keys."""
+        named = on or {column: column for column in keys.columns}
+        ranges = {named[key]: ends for key, ends in keys.ranges.items() if key not in keys.with_null}
+        self.looked_into.append(self.step.lake.bytes_within(state, ranges))
+
+    @property
+    def own(self) -> State:
+        """The state of the table itself: one without rows is refreshed in full."""
+        assert self.planned.state is not None
+        return self.planned.state
+
+
+def union(frames: "Iterable[DataFrame]") -> "DataFrame":
+    """Return the rows of frames with the same columns."""
+    return reduce(lambda a, b: a.unionByName(b), frames)
+
+
+def named(columns: Sequence[str]) -> dict[str, str]:
+    """Return columns paired with themselves."""
+    return {column: column for column in columns}
