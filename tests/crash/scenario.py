@@ -28,6 +28,7 @@ expectations:
     - {rule: range, column: amount, min: 0}
     - {rule: unique, columns: [id], tolerance: 0.5}
   silver.items: [{rule: expression, name: quantity_not_zero, expression: quantity <> 0}]
+refresh: {gold.sold: incremental, gold.totals: incremental}  # however small they are
 cache:
   tables:
     silver.orders: {searched: [id], filters: [amount], order_by: seq}

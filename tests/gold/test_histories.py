@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from medallion import changes, economy, gold, small
+from medallion import changes, gold, small
 from medallion.gold import held
 from tests import figures
-from tests.conftest import LAYERS, Lakehouse
-from tests.gold import mill
+from tests.conftest import LAYERS
 from tests.gold.mill import GOLD, Mill, line
 
-Factory = Callable[..., Lakehouse]
 # What is refreshed in one history; several have tables in common.
 CHAINS = (
     ("priced", "by_label", "per_day", "everything"),
@@ -34,28 +32,6 @@ STATUSES = st.sampled_from(["paid", "open", "void", None])
 HEADS = st.fixed_dictionaries({"order_id": ORDERS, "buyer": BUYERS, "status": STATUSES})
 TOMBSTONES = st.sampled_from([True, False, False])
 WAYS = st.sampled_from(["merge", "merge", "merge", "whole", "column"])
-
-
-@pytest.fixture(scope="module")
-def first(shared_scratch: Factory) -> Mill:
-    """A lake that was refreshed once, to be copied."""
-    made = Mill(shared_scratch(mill.NAME, mill.MODULES, mill.CONF))
-    made.write("regions", [{"region": 1, "label": "north"}, {"region": 2, "label": "south"}])
-    made.write("buyers", [{"buyer": "a", "region": 1}, {"buyer": "b", "region": 2}, {"buyer": "c", "region": None}])
-    heads = (("a", "paid"), ("b", "open"), ("c", "void"), (None, None))
-    made.write("orders", [{"order_id": n, "buyer": b, "status": s} for n, (b, s) in enumerate(heads, 1)])
-    lines = [line(1 + n // 2, n % 2, "pq"[n % 2], n % 5, str(n), n) for n in range(8)]
-    made.write("lines", [*lines, line(4, 2, None, 2, None, 3), line(9, 0, "p", 1, "2.50", 3)])
-    outcomes = made.refresh()
-    assert {name: outcome.error for name, outcome in outcomes.items() if outcome.error} == {}
-    return made
-
-
-@pytest.fixture
-def incremental(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have gold refreshed by what changed, however small it is."""
-    monkeypatch.setattr(economy, "_FIXED", {"full": 1e6, "incremental": 0.0})
-    monkeypatch.setattr(economy, "_MOST", 2.0)
 
 
 class History(RuleBasedStateMachine):
@@ -177,7 +153,15 @@ def run_histories(first: Mill, folder: Path, examples: int, steps: int, *, every
 @pytest.mark.slow
 @pytest.mark.usefixtures("incremental")
 def test_gold_refreshed_by_what_changed_is_what_a_full_refresh_makes(first: Mill, tmp_path: Path) -> None:
-    done = run_histories(first, tmp_path, 20, 8, every_table=False)
+    done = run_histories(first, tmp_path, 20, 6, every_table=False)
 
     assert {"affected_keys", "affected_groups", "signed_delta", "skip"} <= set(done)
+    assert done["affected_keys"] + done["affected_groups"] + done["signed_delta"] > done["full"]
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("incremental")
+def test_gold_is_what_a_full_refresh_makes_after_any_of_many_histories(first: Mill, tmp_path: Path) -> None:
+    done = run_histories(first, tmp_path, 200, 12, every_table=True)
+
     assert done["affected_keys"] + done["affected_groups"] + done["signed_delta"] > done["full"]
