@@ -71,13 +71,14 @@ def main() -> None:
     parser.add_argument("--lines", default="", help="sizes, with commas; none: only report")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--shares", default="0.0001,0.001,0.01,0.1")
+    parser.add_argument("--folder", type=Path, default=ROOT)
     parser.add_argument("--docs", action="store_true")
     options = parser.parse_args()
     shares = [float(share) for share in options.shares.split(",")]
     for lines in [int(one) for one in options.lines.split(",") if one]:
-        found = one(ROOT / str(lines), lines, options.repeats, shares)
-        (ROOT / f"{lines}.json").write_text(json.dumps(found, indent=1))
-    sizes = [json.loads(path.read_text()) for path in sorted(ROOT.glob("*.json"))]
+        found = one(options.folder / str(lines), lines, options.repeats, shares)
+        (options.folder / f"{lines}.json").write_text(json.dumps(found, indent=1))
+    sizes = [json.loads(path.read_text()) for path in sorted(options.folder.glob("*.json"))]
     if options.docs:
         gold_report.write(sizes)
     sys.stdout.write(gold_report.table(sizes) + "\n")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of the account in a commit's userMetadata
 NO_VERSION = -1
-KEYS = "keys"  # in an account's rows: the keys that a refresh by what changed may have touched
+# In an account's rows: keys that a refresh by what changed may have touched, and those of them without a row now.
+KEYS, GONE = "keys", "gone"
 # Operations that leave a table's rows as they were, whoever ran them.
 HARMLESS = {
     "OPTIMIZE",

@@ -14,6 +14,7 @@ from medallion.lake import Lake
 from tests.acceptance import feeds
 from tests.acceptance.accounting import deliver_lines, ecb_rates, require_balanced, require_passed, totals
 from tests.conftest import Lakehouse
+from tests.gold import compare
 
 LINES, ORDERS = 105_335, 4_894
 DAY_BY_DAY = [pytest.mark.soak, pytest.mark.timeout(3 * 60 * 60)]
@@ -34,7 +35,7 @@ def expected(real_data):
     params=[pytest.param(34, id="in 2 slices"), pytest.param(1, id="day by day", marks=DAY_BY_DAY)],
 )
 def shop(request, shop_at, real_data, days):
-    """All days, one delivery each; a run after every so many of them.
+    """All days, one delivery each; a run after every so many of them, gold by what changed.
 
     Recommendations follow with the last one: they weigh every pair of an invoice's up to 675 lines.
     """
@@ -48,7 +49,8 @@ def shop(request, shop_at, real_data, days):
     for number, payloads in enumerate(days, start=1):
         deliver_lines(shop, payloads)
         if number % request.param == 0:
-            require_passed(shop.run(*(names if number == len(days) else daily)))
+            with compare.incremental():
+                require_passed(shop.run(*(names if number == len(days) else daily)))
     return shop
 
 
@@ -68,6 +70,15 @@ def net(revenue: Mapping[Any, feeds.Revenue]) -> dict[Any, tuple[Decimal]]:
 
 def net_and_gross(revenue: Mapping[Any, feeds.Revenue]) -> dict[Any, tuple[Decimal, Decimal]]:
     return {key: (figures.net, figures.gross) for key, figures in revenue.items()}
+
+
+def test_gold_followed_what_changed_and_is_what_a_full_refresh_makes(shop):
+    names = [name for name in run.prepare(shop.conf).tables if ".gold." in name]
+    techniques = {name.split(".")[2]: next(Lake(shop.conf).history(name, 1)).account.technique for name in names}
+
+    assert {techniques[name] for name in ("customer_orders", "order_lines")} == {"affected_keys"}
+    assert {techniques[name] for name in ("revenue", "product_sales")} == {"affected_groups"}
+    assert compare.differences(shop, names) == {}
 
 
 def test_every_delivered_order_and_line_is_there(shop):

@@ -1,12 +1,11 @@
 """Lakes of the pipeline `mill`, refreshed once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from medallion import economy
 from tests.conftest import Lakehouse
-from tests.gold import mill
+from tests.gold import compare, mill
 from tests.gold.mill import Mill, line
 
 Factory = Callable[..., Lakehouse]
@@ -28,7 +27,7 @@ def first(shared_scratch: Factory) -> Mill:
 
 
 @pytest.fixture
-def incremental(monkeypatch: pytest.MonkeyPatch) -> None:
+def incremental() -> Iterator[None]:
     """Have gold refreshed by what changed, however small it is."""
-    monkeypatch.setattr(economy, "_FIXED", {"full": 1e6, "incremental": 0.0})
-    monkeypatch.setattr(economy, "_MOST", 2.0)
+    with compare.incremental():
+        yield

@@ -5,9 +5,8 @@ silver and gold, derived tables within partitions and without, marts over marts.
 """
 
 import datetime as dt
-import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
@@ -16,10 +15,11 @@ from typing import Any
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
-from medallion import commits, gate, gold, planner, run
+from medallion import commits, run
 from medallion.lake import Account
-from medallion.step import Outcome, Step
+from medallion.step import Outcome
 from tests.conftest import Lakehouse
+from tests.gold import compare
 
 NAME = "mill"
 CONF = """
@@ -279,27 +279,14 @@ class Mill:
         self.techniques.update(outcome.technique for outcome in report.outcomes)
         return {outcome.table.split(".")[2]: outcome for outcome in report.outcomes}
 
-    def differences(self, *names: str) -> dict[str, tuple[Counter[str], Counter[str]]]:
+    def refresh_here(self, name: str) -> Outcome:
+        """Refresh one table in this very thread."""
+        return run.run_step(run.prepare(self.lake.conf), self.lake.sessions, f"{NAME}.gold.{name}")
+
+    def differences(self, *names: str) -> dict[str, Any]:
         """Return for each gold table that is not as recomputed in full the rows it has too many, and too few."""
-        found = {}
-        for name in names or GOLD:
-            table = self.running.tables[f"{NAME}.gold.{name}"]
-            step = Step(self.running, table, lambda: self.lake.sessions.fresh(0))
-            upstream = {up: self.running.lake.state(up) for up in table.upstream}
-            full = gold.build(step, table, planner.plan(self.running, table, upstream))  # type: ignore[arg-type]
-            state = self.running.lake.state(table.name)
-            assert state is not None
-            stored = gate.read_version(step.session, state, state.good)
-            # What is stored beside the columns counts too: the next refresh goes on from it.
-            frames = (frame.select(*full.columns).toArrow().to_pylist() for frame in (stored, full))
-            has, wants = (Counter(map(_told, rows)) for rows in frames)
-            if has != wants:
-                found[name] = (has - wants, wants - has)
-        return found
-
-
-def _told(row: Mapping[str, Any]) -> str:
-    return json.dumps(row, default=str, sort_keys=True)
+        found = compare.differences(self.lake, [f"{NAME}.gold.{name}" for name in names or GOLD])
+        return {name.split(".")[2]: rows for name, rows in found.items()}
 
 
 def line(order_id: int, number: int, product: str | None, units: int | None, amount: str | None, day: int) -> Row:

@@ -45,7 +45,7 @@ def test_each_kind_follows_what_changed_and_nothing_else_is_touched(first: Mill)
         "weeks": "affected_groups",
         "everything": "full",
     }
-    assert by_lines["priced"].rows == {"read": 3, "keys": 2, "written": 1}
+    assert by_lines["priced"].rows == {"read": 3, "keys": 2, "written": 1, "gone": 1}
     assert told(by_region) == {
         **dict.fromkeys(("priced", "top"), "affected_keys"),
         **dict.fromkeys(("by_label", "best"), "affected_groups"),
@@ -157,7 +157,7 @@ def test_a_plan_says_beforehand_and_the_history_afterwards(first: Mill) -> None:
     assert forecast.tables[0].reason.startswith("mill.silver.lines as a whole; about 0 s, in full ")
     assert forecast.tables[2].reason == "after mill.gold.priced"
     assert entry.technique == "affected_keys"
-    assert entry.rows is not None and set(entry.rows) == {"read", "keys", "written"}
+    assert entry.rows is not None and set(entry.rows) == {"read", "keys", "written", "gone"}
     assert entry.seconds is not None and 0 < entry.seconds < 600
     assert entry.bytes_read and entry.changed and entry.changed["bytes"] > 0
 
@@ -217,3 +217,24 @@ def test_a_change_of_many_rows_is_refused_by_name() -> None:
 
     assert cost.refused == "too much changed: 40 of 100 rows of x.silver.y"
     assert economy.Cost({}, cost.seconds, (economy.Change("x.silver.y", 4, 100, 0),), 0).refused is None
+
+
+# Technique -> at most so many Spark jobs, of a mart with three lookups, or an aggregate with every measure.
+MOST_JOBS = {"affected_keys": 32, "affected_groups": 24, "signed_delta": 12}
+
+
+@pytest.mark.usefixtures("incremental")
+def test_a_refresh_takes_no_more_spark_jobs_than_its_technique_may(first: Mill, request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--connect"):
+        pytest.skip("jobs are counted by the Spark context, which a Connect session does not have")
+    first.refresh()
+    first.write("lines", [line(1, 0, "p", 9, "9.00", 1), line(2, 0, "q", 9, "9.00", 1)])
+    context = first.lake.sessions.start().sparkContext
+    taken = {}
+    for name in ("priced", "order_sums", "top", "per_day", "by_label", "running", "weeks", "best"):
+        context.setJobGroup(f"counted {name}", name)
+        outcome = first.refresh_here(name)
+        taken[name] = (outcome.technique, len(context.statusTracker().getJobIdsForGroup(f"counted {name}")))
+
+    assert {technique for technique, _ in taken.values()} == set(MOST_JOBS)
+    assert {name: told for name, told in taken.items() if told[1] > MOST_JOBS[told[0]]} == {}

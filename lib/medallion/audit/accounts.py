@@ -1,6 +1,6 @@
 """Invariant 3: every record is accounted for: each commit's equation, Delta's figures, the log's rows, quarantines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -8,7 +8,7 @@ from medallion.audit import sql
 from medallion.audit.finding import Result
 from medallion.audit.log import Entry, file_of
 from medallion.audit.pins import Pin, Pinned
-from medallion.lake import NO_VERSION, Account
+from medallion.lake import GONE, KEYS, NO_VERSION, Account
 from medallion.outcomes import TERMS
 from medallion.tables import Bronze, Silver, Table
 
@@ -71,16 +71,13 @@ def _uneven(table: Table, entry: Entry, account: Account) -> Iterator[str]:
     """Yield what does not add up in a commit; ``written`` is held against Delta's figures, these against its files."""
     rows = account.rows
     if isinstance(table, Bronze):
-        if rows["read"] != rows["stored"] + rows["duplicates"]:
-            yield "read is not stored + duplicates"
-        stored = rows["stored"]
-        if entry.operation == "WRITE" and not stored == entry.metric("numOutputRows") == _added(entry):
-            yield f"Delta wrote {entry.metric('numOutputRows')} rows, its files have {_added(entry)}"
-        if entry.operation != "WRITE" and stored:
-            yield "it stored rows in a commit that writes none"
+        yield from _uneven_append(rows, entry)
         return
     if isinstance(table, Silver) and rows["read"] != sum(rows[term] for term in TERMS):
         yield f"read is not {' + '.join(TERMS)}"
+    if KEYS in rows:
+        yield from _uneven_patch(rows, entry)
+        return
     if not isinstance(table, Silver) and rows["read"] != rows["written"]:
         yield "read is not written"
     if entry.operation == "WRITE":
@@ -91,6 +88,29 @@ def _uneven(table: Table, entry: Entry, account: Account) -> Iterator[str]:
         adjusts = isinstance(table, Silver) and (bool(table.parent) or table.keeps_versions)
         if merged != rows["written"] and not (adjusts and merged > rows["written"]):
             yield f"Delta merged {merged} rows"
+
+
+def _uneven_append(rows: Mapping[str, int], entry: Entry) -> Iterator[str]:
+    """Yield what does not add up in a commit of bronze."""
+    if rows["read"] != rows["stored"] + rows["duplicates"]:
+        yield "read is not stored + duplicates"
+    stored = rows["stored"]
+    if entry.operation == "WRITE" and not stored == entry.metric("numOutputRows") == _added(entry):
+        yield f"Delta wrote {entry.metric('numOutputRows')} rows, its files have {_added(entry)}"
+    if entry.operation != "WRITE" and stored:
+        yield "it stored rows in a commit that writes none"
+
+
+def _uneven_patch(rows: Mapping[str, int], entry: Entry) -> Iterator[str]:
+    """Yield what does not add up in a commit of gold by what changed: rows that stayed as they were are not merged."""
+    if rows[KEYS] != rows["written"] + rows[GONE]:
+        yield "keys is not written + gone"
+    if entry.operation == "WRITE":
+        yield from _overwritten(_added(entry), entry)
+    if entry.operation == "MERGE":
+        merged = entry.metric("numTargetRowsInserted") + entry.metric("numTargetRowsUpdated")
+        if merged > rows["written"] or entry.metric("numTargetRowsDeleted") > rows[GONE]:
+            yield f"Delta merged {merged} rows, and deleted {entry.metric('numTargetRowsDeleted')}"
 
 
 def _overwritten(written: int, entry: Entry) -> Iterator[str]:

@@ -54,7 +54,7 @@ def _table(
     if isinstance(table, Silver):
         _silver(pinned, step, table, replace(planned, technique="full"), pin, result)
     else:
-        anew = gold.build(step, table, planned)  # type: ignore[arg-type]
+        anew = gold.build(step, table, planned).select(*table.columns)  # type: ignore[arg-type]
         stored = gate.read_version(step.session, pin.state_at(pin.good), pin.good).select(*table.columns)
         _compare(table.name, anew, stored, _key_of(table), pin, result)
 

@@ -19,6 +19,7 @@ from medallion.faults import point
 from medallion.gold import aggregate, derived, mart
 from medallion.gold.held import FEW, Holder
 from medallion.gold.patch import GONE, Patch, Unfollowed, Work
+from medallion.lake import GONE as KEYS_GONE
 from medallion.lake import KEYS, Account
 from medallion.planner import REFUSED, Plan, plan
 from medallion.session import set_for_few_rows
@@ -102,7 +103,12 @@ def _follow(work: Work, table: Gold, began: int) -> Outcome:
         stored = gate.read_version(step.session, work.own, work.own.data).select(*columns)
         whole = made.keys.without(stored).unionByName(stays)
         judged = _judge_patch(step, table, made, rows, whole)
-    told = {"read": made.changed, KEYS: made.keys.count, "written": judged.read}
+    told = {
+        "read": made.changed,
+        KEYS: made.keys.count,
+        "written": judged.read,
+        KEYS_GONE: made.keys.count - judged.read,
+    }
     work.look_into(work.own, made.keys)
     account = planned.account(step.run, table, told, judged=not gate.failed(judged.checks), began=began)
     account = replace(account, bytes_read=sum(work.looked_into))

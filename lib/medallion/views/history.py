@@ -31,7 +31,10 @@ _CHANGED = {
     "numTargetBytesAdded": "bytes",
 }
 # Terms of the accounting equations, as they are read.
-_TERMS = ("read", "keys", "stored", "written", "unchanged", "superseded", "duplicates", "quarantined", "waiting")
+_TERMS = (
+    *("read", "keys", "stored", "written", "gone"),
+    *("unchanged", "superseded", "duplicates", "quarantined", "waiting"),
+)
 
 
 @dataclass(frozen=True)

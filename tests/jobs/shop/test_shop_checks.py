@@ -53,20 +53,20 @@ def test_an_order_that_gold_lacks_has_too_many_or_values_otherwise_is_found(spar
     assert sorted(found) == [("extra", None, None), ("lacking", None, None), ("other", None, 1)]
 
 
-def test_a_status_that_does_not_add_up_is_found(spark):
-    orders = [("paid", 10), ("paid", 5), (None, 1), ("pending", 3)]
+def test_a_day_that_does_not_add_up_is_found(spark):
+    orders = [("monday", 10), ("monday", 5), (None, 1), ("tuesday", 3)]
 
     found = find(
         spark,
         "gold/checks/revenue.adds_up.sql",
         gold__revenue=(
-            [("paid", 2, 15), (None, 1, 1), ("pending", 1, 4)],
-            "status string, orders int, revenue int",
+            [("monday", 2, 15), (None, 1, 1), ("tuesday", 1, 4)],
+            "order_date string, orders int, revenue int",
         ),
-        gold__customer_orders=(orders, "status string, order_total int"),
+        gold__customer_orders=(orders, "order_date string, order_total int"),
     )
 
-    assert found == [("pending", 1, 1, 4, 3)]
+    assert found == [("tuesday", 1, 1, 4, 3)]
 
 
 def test_a_product_that_does_not_add_up_is_found(spark):
