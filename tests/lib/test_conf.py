@@ -92,6 +92,7 @@ def test_load_gives_both_tiers_with_defaults(project: Project) -> None:
         "retries": 1,
         "retry_delay_seconds": 300,
         "on_locked": "refuse",
+        "refresh": None,
     }
     assert conf.platform.storage.bronze.keep_rows == timedelta(days=7 * 365)
     assert conf.platform.storage.bronze.keep_versions is None
