@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from medallion import log_files
-from medallion.lake import State
+from medallion.lake import Mark, State
 from medallion.session import from_arrow
 from medallion.small import read_feed
-from medallion.tables import Table, seen
+from medallion.tables import Table, marks, seen
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,36 +17,43 @@ if TYPE_CHECKING:
 FEED_BYTES = 16 * 1024 * 1024
 # Rows that are fetched to the driver rather than computed wherever they are used.
 _FEW = 10_000
+_CAME = ("insert", "update_postimage")  # kinds of change whose image came; those of others went
 
 
 def feed(session: "SparkSession", state: State, after: int, until: int) -> "DataFrame":
     """Return the change feed of versions (after, until]: both images of an update."""
     small = _small(state, after, until)
+    return _by_spark(session, state, after, until) if small is None else from_arrow(session, small)
+
+
+def moved(session: "SparkSession", table: Table, state: State, mark: Mark) -> "pa.Table | DataFrame":
+    """Return a table's rows that came or went on balance since a mark, with ``_net`` (see `balance`).
+
+    Those of a small feed are told on the driver.
+    """
+    small = _small(state, mark.since, mark.version)
     if small is not None:
-        return from_arrow(session, small)
+        import pyarrow as pa
+
+        try:
+            return _balance_of_few(table, small)
+        except pa.ArrowNotImplementedError:  # lists and structures are no keys to it
+            fed = from_arrow(session, small)
+    else:
+        fed = _by_spark(session, state, mark.since, mark.version)
+    return balance(images(table, fed), list(table.columns))
+
+
+def images(table: Table, fed: "DataFrame") -> "DataFrame":
+    """Return a feed's rows as readers saw them, declared columns only, with ``_sign``: 1 for one that came, else -1."""
+    condition = seen(table)
+    visible = fed.where(condition) if condition else fed
+    return visible.select(*table.columns, _sign().alias("_sign"))
+
+
+def _by_spark(session: "SparkSession", state: State, after: int, until: int) -> "DataFrame":
     reader = session.read.format("delta").option("readChangeFeed", "true")
     return reader.option("startingVersion", after + 1).option("endingVersion", until).load(state.path)
-
-
-def few(table: Table, state: State, after: int, until: int) -> "pa.Table | None":
-    """Return what `balance` does of a small feed's `images`, on the driver; None where it takes Spark."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    fed = _small(state, after, until)
-    if fed is None:
-        return None
-    for column, wanted in (("_deleted", False), ("is_current", True)):
-        if seen(table) and column in (seen(table) or "").split():
-            fed = fed.filter(pc.equal(fed.column(column), wanted))
-    came = pc.is_in(fed.column("_change_type"), pa.array(["insert", "update_postimage"]))
-    signed = fed.select(list(table.columns)).append_column("_sign", pc.if_else(came, 1, -1))
-    try:
-        summed = signed.group_by(list(table.columns), use_threads=False).aggregate([("_sign", "sum")])
-    except pa.ArrowNotImplementedError:  # lists and structures are no keys to it
-        return None
-    moved = summed.filter(pc.not_equal(summed.column("_sign_sum"), 0))
-    return moved.rename_columns([*table.columns, "_net"])
 
 
 def _small(state: State, after: int, until: int) -> "pa.Table | None":
@@ -55,12 +62,16 @@ def _small(state: State, after: int, until: int) -> "pa.Table | None":
     return read_feed(state.path, after, until) if is_small else None
 
 
-def images(table: Table, fed: "DataFrame") -> "DataFrame":
-    """Return a feed's rows as readers saw them, declared columns only, with ``_sign``: 1 for one that came, else -1."""
+def _balance_of_few(table: Table, fed: "pa.Table") -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    condition = seen(table)
-    visible = fed.where(condition) if condition else fed
-    return visible.select(*table.columns, _sign().alias("_sign"))
+    for mark, wanted in marks(table).items():
+        fed = fed.filter(pc.equal(fed.column(mark), wanted))
+    came = pc.is_in(fed.column("_change_type"), pa.array(_CAME))
+    signed = fed.select(list(table.columns)).append_column("_sign", pc.if_else(came, 1, -1))
+    summed = signed.group_by(list(table.columns), use_threads=False).aggregate([("_sign", "sum")])
+    return summed.filter(pc.not_equal(summed.column("_sign_sum"), 0)).rename_columns([*table.columns, "_net"])
 
 
 def at_hand(ids: "DataFrame") -> "DataFrame":
@@ -84,4 +95,4 @@ def balance(signed: "DataFrame", columns: Sequence[str]) -> "DataFrame":
 def _sign() -> "Column":
     from pyspark.sql import functions as F
 
-    return F.when(F.col("_change_type").isin("insert", "update_postimage"), 1).otherwise(-1)
+    return F.when(F.col("_change_type").isin(*_CAME), 1).otherwise(-1)

@@ -1,7 +1,7 @@
 """What a refresh of a gold table costs, by what changed or in full; told from logs, without Spark.
 
-Seconds are of one small machine (docs/performance.md); what a table's own refreshes took
-against them corrects them. Only which way is the cheaper one matters.
+Seconds are of one small machine (docs/performance.md); what a table's own refreshes took against them corrects them.
+Only which way is the cheaper one matters.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,7 +36,12 @@ class Change:
     @property
     def share(self) -> float:
         """The share of rows that changed."""
-        return 1.0 if self.rows is None else min(self.rows / max(self.of, 1), 1.0)
+        return min(self.at_most / max(self.of, 1), 1.0)
+
+    @property
+    def at_most(self) -> int:
+        """How many rows changed, at most."""
+        return self.of if self.rows is None else self.rows
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,11 @@ class Cost:
     usual: Mapping[str, float]
     seconds: Mapping[str, float]
     changes: tuple[Change, ...]
-    bytes: int
 
     @property
     def changed(self) -> int:
         """How many rows changed, at most."""
-        return sum(one.of if one.rows is None else one.rows for one in self.changes)
+        return sum(one.at_most for one in self.changes)
 
     @property
     def refused(self) -> str | None:
@@ -74,14 +78,14 @@ def cost(run: Run, table: Gold, state: State, upstream: Mapping[str, State], mar
     changes = tuple(_change(run.lake, upstream[name], marks[name], sizes[name]) for name in moved)
     own = run.lake.stored(state).bytes
     read = sum(size.bytes for size in sizes.values())
-    rows = sum(one.rows or one.of for one in changes)
+    rows = sum(one.at_most for one in changes)
     in_full = (read + own) / _SUMMED_A_SECOND if isinstance(table, Aggregate) else (read + 2 * own) / _JOINED_A_SECOND
     usual = {
         "full": _FIXED["full"] + in_full,
         "incremental": _FIXED["incremental"] * _steps(table) + rows / _CHANGED_A_SECOND,
     }
     factors = _factors(islice(run.lake.history(table.name, _REMEMBERED), _REMEMBERED))
-    return Cost(usual, {way: usual[way] * factors[way] for way in usual}, changes, read + own)
+    return Cost(usual, {way: usual[way] * factors[way] for way in usual}, changes)
 
 
 def told(changes: Iterable[Change]) -> str:

@@ -212,20 +212,17 @@ class Lake:
 
     def size(self, name: str) -> int:
         """Return the bytes of a table's newest version, 0 where it does not exist."""
-        if not self.exists(name):
-            return 0
-        files = log_files.opened(name, self.path(name)).get_add_actions(flatten=True)
-        return sum(files.column("size_bytes").to_pylist())
+        return sum(self._files(name).column("size_bytes").to_pylist()) if self.exists(name) else 0
 
     def stored(self, state: State) -> "Stored":
         """Return how much a table holds at its newest version."""
-        files = log_files.opened(state.name, state.path).get_add_actions(flatten=True)
+        files = self._files(state.name)
         rows, sizes = (files.column(name).to_pylist() for name in ("num_records", "size_bytes"))
         return Stored(sum(count or 0 for count in rows), sum(sizes))
 
     def bytes_within(self, state: State, ranges: Mapping[str, Sequence[tuple[Any, Any]]]) -> int:
         """Return the bytes of files that may hold rows with each of these columns in one of its ranges."""
-        files = log_files.opened(state.name, state.path).get_add_actions(flatten=True)
+        files = self._files(state.name)
         found = list(files.column("size_bytes").to_pylist())
         for column, told in ranges.items():
             if f"min.{column}" not in files.column_names:
@@ -250,6 +247,10 @@ class Lake:
     def feed_gap(self, name: str, after: int, until: int) -> str | None:
         """Return why the changes of versions (after, until] cannot be followed, None where they can."""
         return log_files.feed_gap(self.path(name), after, until)
+
+    def _files(self, name: str) -> Any:
+        """Return the files of a table's newest version, a row each, with what the log says of them."""
+        return log_files.opened(name, self.path(name)).get_add_actions(flatten=True)
 
     def _newest(self, name: str, delta: "DeltaTable") -> Commit | None:
         """Return the newest commit; raises HistoryError where it is gone, or another stands in its place."""

@@ -92,7 +92,7 @@ def _decide(run: Run, table: Silver | Gold, found: Plan) -> tuple[str, str, econ
     if isinstance(table, Silver):
         technique, reason = ("full", forced) if forced else _of_silver(state, moved) if changed else ("skip", UNCHANGED)
         return technique, reason, None
-    if state is None or (state.account is None and run.conf.refresh(table.name) != "incremental"):
+    if state is None:
         return "full", str(forced), None
     forced = forced or _stale(run, state)
     if not forced and not changed:
@@ -105,7 +105,7 @@ def _decide(run: Run, table: Silver | Gold, found: Plan) -> tuple[str, str, econ
         cost = economy.cost(run, table, state, upstream, found.marks)
         refused = cost.refused if wanted == "auto" else "conf asks for it" if wanted == "full" else None
     if refused is None and cost is not None:
-        return technique_of(table), f"{economy.told(cost.changes)}; {cost.told}", cost
+        return _technique(table), f"{economy.told(cost.changes)}; {cost.told}", cost
     if wanted == "incremental":
         return REFUSED, str(refused), cost
     return "full", str(refused) if forced or cost else f"{moved}; {refused}", cost
@@ -117,10 +117,10 @@ def likely(run: Run, table: Gold, state: State) -> str:
     if wanted == "full" or economy.unsupported(table) or _unsteady(table):
         return "full"
     if wanted == "incremental":
-        return technique_of(table)
+        return _technique(table)
     upstream = {name: up for name in table.upstream if (up := run.lake.state(name)) is not None}
     marks = {name: Mark(up.good, since=up.good) for name, up in upstream.items()}
-    return "full" if economy.cost(run, table, state, upstream, marks).refused else technique_of(table)
+    return "full" if economy.cost(run, table, state, upstream, marks).refused else _technique(table)
 
 
 def _stale(run: Run, state: State) -> str | None:
@@ -138,7 +138,7 @@ def _unsteady(table: Gold) -> str | None:
     return f"its definition calls {called}, which gives another result each time" if called else None
 
 
-def technique_of(table: Gold) -> str:
+def _technique(table: Gold) -> str:
     """Return how a gold table is refreshed by what changed; which groups need a look at their rows, a refresh finds."""
     if isinstance(table, Mart):
         return "affected_keys"

@@ -299,8 +299,14 @@ def sql_name(name: str) -> str:
 
 def seen(table: Table) -> str | None:
     """Return the SQL condition that readers see a stored row: the newest version, no tombstone; None for all."""
-    conditions = [one for one in (newest(table), "NOT _deleted" if isinstance(table, Silver) else None) if one]
-    return " AND ".join(conditions) or None
+    return " AND ".join(mark if wanted else f"NOT {mark}" for mark, wanted in marks(table).items()) or None
+
+
+def marks(table: Table) -> dict[str, bool]:
+    """Return the columns that mark stored rows, with the value that those which readers see have."""
+    if not isinstance(table, Silver):
+        return {}
+    return {**({"is_current": True} if table.keeps_versions else {}), "_deleted": False}
 
 
 def newest(table: Table) -> str | None:

@@ -213,10 +213,10 @@ def test_ranges_hold_all_keys_and_none_of_their_ends_is_one(values: list[Any], r
 
 def test_a_change_of_many_rows_is_refused_by_name() -> None:
     large = economy.Change("x.silver.y", 40, 100, 0)
-    cost = economy.Cost({}, {"full": 50.0, "incremental": 5.0}, (large,), 0)
+    cost = economy.Cost({}, {"full": 50.0, "incremental": 5.0}, (large,))
 
     assert cost.refused == "too much changed: 40 of 100 rows of x.silver.y"
-    assert economy.Cost({}, cost.seconds, (economy.Change("x.silver.y", 4, 100, 0),), 0).refused is None
+    assert economy.Cost({}, cost.seconds, (economy.Change("x.silver.y", 4, 100, 0),)).refused is None
 
 
 # Technique -> at most so many Spark jobs, of a mart with three lookups, or an aggregate with every measure.

@@ -111,9 +111,9 @@ def _follow(work: Work, table: Gold, began: int) -> Outcome:
     }
     work.look_into(work.own, made.keys)
     account = planned.account(step.run, table, told, judged=not gate.failed(judged.checks), began=began)
-    account = replace(account, bytes_read=sum(work.looked_into))
+    account = replace(account, bytes_read=work.bytes_read)
     point("gold.before_commit")
-    if step.lake.stored(work.own).bytes <= _WHOLE_BYTES:
+    if step.lake.size(table.name) <= _WHOLE_BYTES:
         done = commits.overwrite(step.lake, target, whole, account)
     else:
         ranges = {key: ends for key, ends in made.keys.ranges.items() if key not in made.keys.with_null}
@@ -127,9 +127,7 @@ def _noted(work: Work, table: Gold, target: commits.Target, began: int) -> Outco
     step, nothing = work.step, {"read": 0, "written": 0}
     planned = replace(work.planned, reason=f"{work.planned.reason}: none that counts here")
     commits.note(step.lake, target, step.session, planned.account(step.run, table, nothing, judged=False, began=began))
-    state = step.lake.state(table.name)
-    version = state.version if state else None
-    return Outcome(table.name, "done", planned.technique, planned.reason, version, nothing)
+    return Outcome(table.name, "done", planned.technique, planned.reason, target.next_version, nothing)
 
 
 def _patch(work: Work, table: Gold) -> Patch | None:

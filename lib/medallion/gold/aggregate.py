@@ -10,8 +10,8 @@ The change feed's rows count with their sign. Per measure the cheapest way that 
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from medallion.gold.held import Held, Keys
-from medallion.gold.patch import GONE, Patch, Work, named
+from medallion.gold.held import Held, Keys, named
+from medallion.gold.patch import GONE, Patch, Work
 from medallion.tables import ROWS, VALUES, Aggregate
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def patch(work: Work, table: Aggregate) -> Patch | None:
     if moved.is_empty:
         return None
     groups = moved.keys(named(table.key))
-    joined = _with_stored(work, table, _by_group(table, moved, adds, others), groups)
+    joined = _joined(_by_group(table, moved, adds, others), work.stored(groups), table.key, "_old_")
     made, technique = _complete(work, table, moved, joined, others)
     return Patch(made, groups, moved.count(), technique)
 
@@ -88,17 +88,13 @@ def _balance(table: Aggregate, signed: "DataFrame", adds: "Sequence[str]", other
     dimensions = {name: F.expr(expression) for name, expression in table.dimensions.items()}
     values = {f"_v_{name}": F.expr(table.measures[name].value) for name in others}
     sums: dict[str, Column] = {"_net": F.sum(sign)}
-    for name in adds:
-        value = F.expr(table.measures[name].value)
-        if table.measures[name].kind == "sum":
-            sums[name] = F.sum(F.when(sign > 0, value).otherwise(-value))
-            sums[VALUES + name] = F.sum(F.when(value.isNotNull(), sign).otherwise(0))
-        else:
-            sums[name] = F.sum(F.when(value.isNotNull(), sign).otherwise(0))
-    for name in others:
-        if table.measures[name].kind == "sum":
-            value = F.expr(table.measures[name].value)
-            sums[VALUES + name] = F.sum(F.when(value.isNotNull(), sign).otherwise(0))
+    for name, measure in table.measures.items():
+        value = F.expr(measure.value)
+        values_more = F.sum(F.when(value.isNotNull(), sign).otherwise(0))
+        if measure.kind == "sum":
+            sums[VALUES + name] = values_more
+        if name in adds:
+            sums[name] = F.sum(F.when(sign > 0, value).otherwise(-value)) if measure.kind == "sum" else values_more
     groups = [column.alias(name) for name, column in {**dimensions, **values}.items()]
     kept = [F.coalesce(F.col(name), F.lit(0)) != 0 for name in sums]
     found = signed.groupBy(*groups).agg(*[column.alias(name) for name, column in sums.items()])
@@ -125,16 +121,6 @@ def _by_group(table: Aggregate, moved: Held, adds: "Sequence[str]", others: "Seq
         else:
             told.append(F.max(value.isNotNull() & (net != 0)).alias(f"_moved_{name}"))
     return moved.frame.groupBy(*table.key).agg(F.sum("_net").alias(f"_d_{ROWS}"), *summed, *told)
-
-
-def _with_stored(work: Work, table: Aggregate, groups: "DataFrame", keys: Keys) -> "DataFrame":
-    """Return touched groups with what is stored of them, as ``_old_…``."""
-    from pyspark.sql import functions as F
-
-    stored = work.stored(keys)
-    old = stored.select([F.col(column).alias(f"_old_{column}") for column in stored.columns])
-    met = [F.col(column).eqNullSafe(F.col(f"_old_{column}")) for column in table.key]
-    return groups.join(old, reduce(lambda a, b: a & b, met), "left")
 
 
 def _complete(
@@ -164,15 +150,13 @@ def _complete(
                 now[name] = F.when(needed, F.col(f"_new_{name}")).otherwise(now[name])
     for name in (name for name in others if kinds[name] == "count_distinct"):
         found = _more_values(work, table, moved, name)
+        now[name] = F.coalesce(F.col(f"_old_{name}"), F.lit(0))
         if found is not None:
             looked = True
             rows = _joined(rows, found, table.key)
-            now[name] = F.coalesce(F.col(f"_old_{name}"), F.lit(0)) + F.coalesce(F.col(f"_new_{name}"), F.lit(0))
-        else:
-            now[name] = F.coalesce(F.col(f"_old_{name}"), F.lit(0))
-    beside = {ROWS: _plus(ROWS), **{name: _plus(name) for name in table.kept if name != ROWS}}
+            now[name] = now[name] + F.coalesce(F.col(f"_new_{name}"), F.lit(0))
     columns = [column.cast(table.columns[name][0]).alias(name) for name, column in now.items()]
-    kept = [column.cast("bigint").alias(name) for name, column in beside.items()]
+    kept = [_plus(name).cast("bigint").alias(name) for name in table.kept]
     made = rows.select(*table.key, *columns, *kept)
     return made.withColumn(GONE, F.col(ROWS) == 0), "affected_groups" if looked else "signed_delta"
 
@@ -214,11 +198,9 @@ def _more_values(work: Work, table: Aggregate, moved: Held, name: str) -> "DataF
     keys = pairs.keys(named((*table.key, value)))
     dimensions = [F.expr(expression).alias(column) for column, expression in table.dimensions.items()]
     here = _meeting(work, table, keys, {value: table.measures[name].value})
-    rows = here.groupBy(*dimensions, F.expr(table.measures[name].value).alias(value)).agg(F.count("*").alias("_now"))
-    met = [F.col(column).eqNullSafe(F.col(f"_here_{column}")) for column in (*table.key, value)]
-    there = rows.select("_now", *[F.col(column).alias(f"_here_{column}") for column in (*table.key, value)])
-    both = pairs.frame.join(there, reduce(lambda a, b: a & b, met), "left")
-    now = F.coalesce("_now", F.lit(0))
+    rows = here.groupBy(*dimensions, F.expr(table.measures[name].value).alias(value)).agg(F.count("*").alias("now"))
+    both = _joined(pairs.frame, rows, (*table.key, value))
+    now = F.coalesce("_new_now", F.lit(0))
     more = (now > 0).cast("int") - (now - F.col("_net") > 0).cast("int")
     return both.groupBy(*table.key).agg(F.sum(more).alias(name))
 
@@ -228,11 +210,11 @@ def _meeting(work: Work, table: Aggregate, keys: Keys, also: "Mapping[str, str]"
     return counted(table, work.meeting(table.reads, keys, {**table.dimensions, **also}))
 
 
-def _joined(rows: "DataFrame", found: "DataFrame", key: "Sequence[str]") -> "DataFrame":
-    """Return groups with what was found of them, as ``_new_…``."""
+def _joined(rows: "DataFrame", found: "DataFrame", key: "Sequence[str]", prefix: str = "_new_") -> "DataFrame":
+    """Return rows with what was found of their key, nulls meeting nulls, under names with a prefix."""
     from pyspark.sql import functions as F
 
-    new = found.select([F.col(column).alias(f"_new_{column}") for column in found.columns])
-    met = [F.col(column).eqNullSafe(F.col(f"_new_{column}")) for column in key]
-    kept = [column for column in new.columns if column not in {f"_new_{name}" for name in key}]
-    return rows.join(new, reduce(lambda a, b: a & b, met), "left").select(*rows.columns, *kept)
+    other = found.select([F.col(column).alias(prefix + column) for column in found.columns])
+    met = [F.col(column).eqNullSafe(F.col(prefix + column)) for column in key]
+    joined = rows.join(other, reduce(lambda a, b: a & b, met), "left")
+    return joined.drop(*[prefix + column for column in key])

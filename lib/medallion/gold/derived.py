@@ -1,6 +1,7 @@
 """Derived tables by touched partition: those in which a row of a table read came or went, recomputed as a whole."""
 
-from medallion.gold.patch import GONE, Patch, Work, named, union
+from medallion.gold.held import named
+from medallion.gold.patch import GONE, Patch, Work, union
 from medallion.tables import Derived
 
 

@@ -34,17 +34,13 @@ class Holder:
         """Let go of what is held."""
         self._held.close()
 
-    def release_later(self, frame: "DataFrame") -> None:
-        """Take rows out of Spark's cache once the refresh has ended."""
-        self._held.callback(frame.unpersist)
-
     def hold(self, frame: "DataFrame") -> "Held":
         """Compute rows once: a few are fetched to the driver, more stay in Spark's cache."""
         fetched = None if self.many else frame.limit(FEW + 1).toArrow()
         if fetched is not None and fetched.num_rows <= FEW:
             return Held(from_arrow(frame.sparkSession, fetched), fetched)
         cached = frame.persist()
-        self.release_later(cached)
+        self._held.callback(cached.unpersist)
         return Held(cached, None)
 
 
@@ -166,7 +162,7 @@ class Keys:
         """Return rows in the ranges of the keys only: Delta passes over files that hold none."""
         from pyspark.sql import functions as F
 
-        for column, expression in (on or {column: column for column in self.columns}).items():
+        for column, expression in (on or named(self.columns)).items():
             if column in self.ranges:
                 within = [F.expr(expression).between(*map(F.lit, one)) for one in self.ranges[column]]
                 null = [F.expr(expression).isNull()] if column in self.with_null else []
@@ -176,10 +172,15 @@ class Keys:
     def _join(self, rows: "DataFrame", on: Mapping[str, str] | None, how: str) -> "DataFrame":
         from pyspark.sql import functions as F
 
-        named = on or {column: column for column in self.columns}
+        places = on or named(self.columns)
         mine = self.frame.select([F.col(column).alias(f"_key_{column}") for column in self.columns])
-        met = [F.expr(expression).eqNullSafe(F.col(f"_key_{column}")) for column, expression in named.items()]
+        met = [F.expr(expression).eqNullSafe(F.col(f"_key_{column}")) for column, expression in places.items()]
         return rows.join(F.broadcast(mine), reduce(lambda a, b: a & b, met), how)
+
+
+def named(columns: Iterable[str]) -> dict[str, str]:
+    """Return columns paired with themselves."""
+    return {column: column for column in columns}
 
 
 def _ranges_of(told: "pa.Table") -> tuple[dict[str, list[Range]], frozenset[str]]:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from medallion.gold.held import Held, Keys
-from medallion.gold.patch import GONE, Patch, Work, named, union
+from medallion.gold.held import Held, Keys, named
+from medallion.gold.patch import GONE, Patch, Work, union
 from medallion.tables import Mart
 
 if TYPE_CHECKING:
@@ -18,14 +18,8 @@ def patch(work: Work, table: Mart) -> Patch | None:
     driving, touched = _driving(work, table, moved)
     if touched.is_empty:
         return None
-    lookups = _lookups(work, table, driving)
-    key = driving.keys(named(table.key)) if table.children else None
-    children = [
-        work.meeting(child, key, dict(zip(_key(work, table.driving), table.meets(child), strict=True)))
-        for child in table.children
-        if key is not None
-    ]
-    made = table.function(driving.frame, *lookups, *children, **work.step.parameters())  # type: ignore[misc]
+    beside = (*_lookups(work, table, driving), *_children(work, table, driving))
+    made = table.function(driving.frame, *beside, **work.step.parameters())  # type: ignore[misc]
     rows = touched.frame.join(made.withColumn("_made", F.lit(True)), on=list(table.key), how="left")
     changed = sum(held.count() for held in moved.values())
     return Patch(rows.withColumn(GONE, F.col("_made").isNull()), touched, changed, "affected_keys")
@@ -96,6 +90,15 @@ def _lookups(work: Work, table: Mart, driving: Held) -> "list[DataFrame]":
             met = held[join.table].frame
         found.append(met)
     return found
+
+
+def _children(work: Work, table: Mart, driving: Held) -> "list[DataFrame]":
+    """Return of each child the rows that meet driving rows."""
+    if not table.children:
+        return []
+    keys = driving.keys(named(table.key))
+    own = _key(work, table.driving)
+    return [work.meeting(one, keys, dict(zip(own, table.meets(one), strict=True))) for one in table.children]
 
 
 def _key(work: Work, name: str) -> tuple[str, ...]:

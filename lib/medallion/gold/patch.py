@@ -1,12 +1,12 @@
 """What an incremental refresh is to write, and what it reads it from."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from medallion import changes, gate, log_files
-from medallion.gold.held import Held, Holder, Keys
+from medallion import changes, gate
+from medallion.gold.held import Held, Holder, Keys, named
 from medallion.lake import Mark, State
 from medallion.planner import Plan
 from medallion.step import Step
@@ -42,28 +42,22 @@ class Work:
     step: Step
     planned: Plan
     holder: Holder
-    looked_into: list[int] = field(default_factory=list)  # bytes of files
+    looked_into: list[int] = field(default_factory=list)  # bytes of files, those of change feeds apart
 
     def changes(self, name: str) -> Held:
         """Return the rows of an upstream table that came or went on balance, with ``_net``; none where it stayed."""
-        table, state, mark = self._moved(name)
-        session = self.step.session
-        few = changes.few(table, state, mark.since, mark.version)
-        if few is not None:
-            return Held.at_hand(session, few)
-        fed = changes.feed(session, state, mark.since, mark.version)
-        return self.holder.hold(changes.balance(changes.images(table, fed), list(table.columns)))
+        import pyarrow as pa
+
+        found = changes.moved(self.step.session, *self._of(name))
+        return Held.at_hand(self.step.session, found) if isinstance(found, pa.Table) else self.holder.hold(found)
 
     def images(self, name: str) -> "DataFrame":
         """Return the rows of an upstream table that came and went, with their ``_sign``."""
-        table, state, mark = self._moved(name)
+        table, state, mark = self._of(name)
         return changes.images(table, changes.feed(self.step.session, state, mark.since, mark.version))
 
-    def _moved(self, name: str) -> tuple[Table, State, Mark]:
-        table, state, mark = self.step.run.tables[name], self.planned.upstream[name], self.planned.marks[name]
-        files = log_files.feed_files(state.path, mark.since, mark.version)
-        self.looked_into.append(files.bytes if files else 0)
-        return table, state, mark
+    def _of(self, name: str) -> tuple[Table, State, Mark]:
+        return self.step.run.tables[name], self.planned.upstream[name], self.planned.marks[name]
 
     def rows(self, name: str) -> "DataFrame":
         """Return an upstream table at its good version, as readers see it."""
@@ -75,17 +69,22 @@ class Work:
         self.look_into(self.planned.upstream[name], keys, on)
         return keys.meeting(self.rows(name), on)
 
-    def stored(self, keys: Keys, on: Mapping[str, str] | None = None) -> "DataFrame":
+    def stored(self, keys: Keys) -> "DataFrame":
         """Return those of the table's own rows, as they are now and with what readers do not see, that meet keys."""
-        state = self.own
-        self.look_into(state, keys, on)
-        return keys.meeting(gate.read_version(self.step.session, state, state.data), on)
+        self.look_into(self.own, keys)
+        return keys.meeting(gate.read_version(self.step.session, self.own, self.own.data))
 
     def look_into(self, state: State, keys: Keys, on: Mapping[str, str] | None = None) -> None:
         """Count the bytes of the files of a table that may hold rows which meet keys."""
-        named = on or {column: column for column in keys.columns}
-        ranges = {named[key]: ends for key, ends in keys.ranges.items() if key not in keys.with_null}
+        places = on or named(keys.columns)
+        ranges = {places[key]: ends for key, ends in keys.ranges.items() if key not in keys.with_null}
         self.looked_into.append(self.step.lake.bytes_within(state, ranges))
+
+    @property
+    def bytes_read(self) -> int:
+        """The bytes of the files that the refresh had to look into, up to now."""
+        fed = self.planned.cost.changes if self.planned.cost else ()
+        return sum(self.looked_into) + sum(one.bytes for one in fed)
 
     @property
     def own(self) -> State:
@@ -97,8 +96,3 @@ class Work:
 def union(frames: "Iterable[DataFrame]") -> "DataFrame":
     """Return the rows of frames with the same columns."""
     return reduce(lambda a, b: a.unionByName(b), frames)
-
-
-def named(columns: Sequence[str]) -> dict[str, str]:
-    """Return columns paired with themselves."""
-    return {column: column for column in columns}
