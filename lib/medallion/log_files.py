@@ -162,13 +162,19 @@ def feed_gap(path: str, after: int, until: int) -> str | None:
     """
     if not _listed(path) or after >= until:
         return None
-    if not _is_fed(path, after + 1):
+    first = _opened_as_is(path, after + 1)
+    if first.metadata().configuration.get(_FEED) != "true":
         return f"its change feed was off at version {after + 1}"
+    columns = _columns(json.loads(first.schema().to_json()))
     for version in range(after + 1, until + 1):
         actions = _actions(path, version)
-        off = [a["metaData"] for a in actions if "metaData" in a and not _says_fed(a["metaData"])]
-        if off:
-            return f"its change feed was turned off at version {version}"
+        for metadata in (action["metaData"] for action in actions if "metaData" in action):
+            if not _says_fed(metadata):
+                return f"its change feed was turned off at version {version}"
+            now = _columns(json.loads(metadata["schemaString"]))
+            if not columns.items() <= now.items():
+                return f"columns went, or changed their types, at version {version}: no feed leads over that"
+            columns = now
         gone = [file for file in _told_by(actions) if not Path(path, unquote(file)).exists()]
         if gone:
             return f"files of its change feed are gone: {some(gone)} of version {version}"
@@ -207,10 +213,15 @@ def _changes(actions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [one for one in moved if one and one.get("dataChange")]
 
 
-def _is_fed(path: str, version: int) -> bool:
+def _opened_as_is(path: str, version: int) -> "DeltaTable":
     from deltalake import DeltaTable
 
-    return DeltaTable(path, version=version).metadata().configuration.get(_FEED) == "true"
+    return DeltaTable(path, version=version)
+
+
+def _columns(schema: dict[str, Any]) -> dict[str, str]:
+    """Return the columns of a schema in a log, with their types as text."""
+    return {field["name"]: json.dumps(field["type"], sort_keys=True) for field in schema["fields"]}
 
 
 def _says_fed(metadata: dict[str, Any]) -> bool:

@@ -115,6 +115,19 @@ def test_a_feed_that_takes_more_than_there_was_is_answered_by_a_full_refresh(
     assert first.differences("per_day") == {}
 
 
+@pytest.mark.usefixtures("incremental")
+def test_a_feed_that_columns_have_gone_from_is_answered_by_a_full_refresh(first: Mill) -> None:
+    first.refresh("order_sums")
+    first.write("orders", [{**first.rows["orders"][1,], "status": "open"}], by="column")
+    first.write("orders", [{**first.rows["orders"][2,], "status": "paid"}], by="whole")
+
+    outcome = first.refresh("order_sums")["order_sums"]
+
+    assert outcome.technique == "full"
+    assert outcome.reason.startswith("history is gone: mill.silver.orders: columns went, or changed their types, at ")
+    assert first.differences("order_sums") == {}
+
+
 def _with_a_wrong_sign() -> Column:
     return F.when(F.col("_change_type") == "delete", -1).otherwise(1)
 
