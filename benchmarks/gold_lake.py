@@ -4,10 +4,10 @@ Silver is generated, and changed by the engine's own MERGE: some of its newest l
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medallion import commits, run
 from medallion import conf as conf_door
@@ -22,6 +22,7 @@ NAME = "sales"
 MART, REVENUE, PRODUCTS = (f"{NAME}.gold.{table}" for table in ("order_lines", "revenue", "product_sales"))
 LINES, ORDERS, CUSTOMERS = (f"{NAME}.silver.{table}" for table in ("lines", "orders", "customers"))
 LINES_AN_ORDER = 3
+Ranges = Mapping[str, Sequence[tuple[Any, Any]]]
 SPARK = {
     "spark.driver.memory": "8g",
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
@@ -118,7 +119,7 @@ class GoldLake:
 
         spark = self.sessions.fresh()
         parts = max(2, self.lines // 1_000_000)
-        orders = self.lines // LINES_AN_ORDER
+        orders = self.orders
         lines = spark.range(0, orders * LINES_AN_ORDER, 1, parts).select(
             F.floor(F.col("id") / LINES_AN_ORDER).alias("order_id"), (F.col("id") % LINES_AN_ORDER).alias("n")
         )
@@ -135,25 +136,51 @@ class GoldLake:
 
     def change(self, rows: int, where: str) -> None:
         """Change so many lines, ``recent`` ones or ones ``spread`` over all; a tenth of them are new, of new orders."""
+        changed, added = self._heads(rows, where)
+        self.merge(LINES, self._lines_of(changed.union(added)))
+        self.merge(ORDERS, added.transform(_orders, self.orders))
+
+    def lines_changed(self, rows: int, where: str) -> "DataFrame":
+        """Return the lines that such a change writes; each call changes others."""
+        changed, added = self._heads(rows, where)
+        return _alive(self._lines_of(changed.union(added)))
+
+    def merge(self, name: str, rows: "DataFrame", within: Ranges | None = None) -> None:
+        """Write rows into a silver table as the engine does, be it one of ours or a copy of the lines beside it."""
+        lake, target, account = self._target(name)
+        key = _COLUMNS.get(name.split(".")[2], _COLUMNS["lines"])[0]
+        commits.merge(lake, target, _alive(rows), commits.Match(key, within or {}), account)
+
+    def path(self, name: str) -> str:
+        """Return where a table is."""
+        return run.Lake(self._conf()).path(name)
+
+    @property
+    def orders(self) -> int:
+        """How many orders there were at first."""
+        return self.lines // LINES_AN_ORDER
+
+    def _heads(self, rows: int, where: str) -> "tuple[DataFrame, DataFrame]":
+        """Return the ids of orders that change, and of new ones."""
         from pyspark.sql import functions as F
 
         spark = self.sessions.fresh()
         self.changes += 1
-        orders = self.lines // LINES_AN_ORDER
         new = max(1, rows // 10 // LINES_AN_ORDER)
         old = rows // LINES_AN_ORDER - new
-        first = orders + self.changes * 10 * orders
+        first = self.orders + self.changes * 10 * self.orders
         if where == "recent":
-            changed = spark.range(orders - old, orders)
+            changed = spark.range(self.orders - old, self.orders)
         else:
-            changed = spark.range(0, old).select(
-                (F.col("id") * (orders // old) + self.changes % (orders // old)).alias("id")
-            )
-        added = spark.range(first, first + new)
-        heads = changed.union(added).select(F.col("id").alias("order_id"))
-        lines = heads.select("order_id", F.explode(F.sequence(F.lit(0), F.lit(LINES_AN_ORDER - 1))).alias("n"))
-        self._merge(LINES, lines.transform(_lines, self.changes))
-        self._merge(ORDERS, added.transform(_orders, orders))
+            step = self.orders // old
+            changed = spark.range(0, old).select((F.col("id") * step + self.changes % step).alias("id"))
+        return changed, spark.range(first, first + new)
+
+    def _lines_of(self, orders: "DataFrame") -> "DataFrame":
+        from pyspark.sql import functions as F
+
+        numbers = F.explode(F.sequence(F.lit(0), F.lit(LINES_AN_ORDER - 1)))
+        return orders.select(F.col("id").alias("order_id"), numbers.alias("n")).transform(_lines, self.changes)
 
     def refresh(self, name: str, *overrides: str) -> Outcome:
         """Refresh one gold table."""
@@ -197,17 +224,14 @@ class GoldLake:
         return lake, commits.Target(name, state, commits.CURATED), account
 
     def _append(self, name: str, rows: "DataFrame") -> None:
-        from pyspark.sql import functions as F
-
         lake, target, account = self._target(name)
-        commits.append(lake, target, rows.withColumn("_deleted", F.lit(False)), account)
+        commits.append(lake, target, _alive(rows), account)
 
-    def _merge(self, name: str, rows: "DataFrame") -> None:
-        from pyspark.sql import functions as F
 
-        lake, target, account = self._target(name)
-        key = _COLUMNS[name.split(".")[2]][0]
-        commits.merge(lake, target, rows.withColumn("_deleted", F.lit(False)), commits.Match(key), account)
+def _alive(rows: "DataFrame") -> "DataFrame":
+    from pyspark.sql import functions as F
+
+    return rows.withColumn("_deleted", F.lit(False))
 
 
 def _lines(heads: "DataFrame", change: int = 0) -> "DataFrame":

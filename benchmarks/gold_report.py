@@ -3,12 +3,11 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
-BEGIN, END = "<!-- bench-gold: written by make bench-gold -->", "<!-- /bench-gold -->"
+from benchmarks import page
+
 SUBJECTS = {
     "mart": ("order_lines",),
     "mart and aggregate": ("order_lines", "revenue"),
@@ -80,13 +79,8 @@ def table(sizes: Sequence[Mapping[str, Any]]) -> str:
 
 def write(sizes: Sequence[Mapping[str, Any]]) -> None:
     """Put the figures between their markers in docs/performance.md, and the chart beside it."""
-    page = DOCS / "performance.md"
-    before, begun, rest = page.read_text().partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not begun or not ended:
-        raise SystemExit(f"{page}: wanted {BEGIN} and {END}, which the figures go between")
-    (DOCS / "gold.svg").write_text(chart(sizes))
-    page.write_text(f"{before}{BEGIN}\n\n{_markdown(sizes)}\n\n{END}{after}")
+    (page.DOCS / "gold.svg").write_text(chart(sizes))
+    page.put("bench-gold", _markdown(sizes))
 
 
 def _markdown(sizes: Sequence[Mapping[str, Any]]) -> str:

@@ -10,9 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import overhead_chart
+from benchmarks import overhead_chart, page
 
-BEGIN, END = "<!-- bench-overhead: written by make bench-overhead -->", "<!-- /bench-overhead -->"
 DAYS = ("first load", "second day")
 STARTS = {"cold": "new process", "warm": "same process", "server": "warm server"}
 WAYS = {"script": "script", "engine": "engine", "flow": "flow", "server": "engine"}
@@ -89,13 +88,8 @@ def show(found: Mapping[str, Any]) -> None:
 
 def write(found: Mapping[str, Any], docs: Path) -> None:
     """Put the figures between their markers in docs/performance.md, and the chart beside it."""
-    page = docs / "performance.md"
-    before, begun, rest = page.read_text().partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not begun or not ended:
-        raise SystemExit(f"{page}: wanted {BEGIN} and {END}, which the figures go between")
     (docs / "overhead.svg").write_text(overhead_chart.svg(figures(found)))
-    page.write_text(f"{before}{BEGIN}\n\n{_markdown(found)}\n\n{END}{after}")
+    page.put("bench-overhead", _markdown(found), docs)
 
 
 def _markdown(found: Mapping[str, Any]) -> str:

@@ -38,6 +38,9 @@ APPEND_ONLY = {
 }
 
 
+# From so many bytes on, rows are replaced by key instead of merged: see `merge`.
+LARGE_BYTES = 64 * 1024 * 1024
+
 # Said as `good` in the account of a commit that was judged beforehand: it is good itself.
 SAME_COMMIT = -2
 
@@ -71,7 +74,7 @@ def append(lake: Lake, target: Target, frame: "DataFrame", account: Account) -> 
 
 def overwrite(lake: Lake, target: Target, frame: "DataFrame", account: Account) -> Account:
     """Replace all rows, and the columns if they changed, in one commit; see `append`."""
-    return _write(lake, target, frame, account, mode="overwrite")
+    return _write(lake, target, frame, account, mode="overwrite", overwriteSchema="true")
 
 
 @dataclass(frozen=True)
@@ -79,26 +82,38 @@ class Match:
     """Which target row a source row of a MERGE meets: all keys agree, nulls meeting nulls.
 
     ``within`` says between which values a key of the source lies, so that files without any are passed over; the ends
-    stay in the log. With ``only_changed`` a row that would be as it is already is left alone.
+    stay in the log. With ``only_changed`` MERGE leaves a row alone that would be as it is already.
     """
 
     keys: Sequence[str]
     within: Mapping[str, Sequence[tuple[Any, Any]]] = field(default_factory=dict)
     only_changed: bool = False
 
+    @property
+    def condition(self) -> str:
+        """The condition in SQL, of a target ``t`` and a source ``s``; ranges as literals: MERGE takes no parameters."""
+        told = [f"t.{key} <=> s.{key}" for key in map(backquoted, self.keys)]
+        for key, found in self.within.items():
+            ends = [f"t.{backquoted(key)} BETWEEN {_literal(low)} AND {_literal(high)}" for low, high in found]
+            told.append(f"({' OR '.join(ends)})")
+        return " AND ".join(told)
+
 
 def merge(lake: Lake, target: Target, source: "DataFrame", match: Match, account: Account) -> Account:
     """Update rows that meet a source row, and insert the others; one commit.
 
-    A source column ``_gone`` that is true deletes the row it meets instead. ``source`` has one row a key.
+    A source column ``_gone`` that is true deletes the row it meets instead. ``source`` has one row a key, and all
+    columns. Where nothing is to be deleted, the rows of a large table are replaced (`_replace`): MERGE would shuffle
+    all of its columns and rows to find out what is new.
     """
     if target.state is None:
         return append(lake, target, source.where("not _gone").drop("_gone"), account)
+    is_large = lake.size(target.name) >= LARGE_BYTES and lake.marks_deleted(target.name)
+    if is_large and "_gone" not in source.columns:
+        return _replace(lake, target, source, match, account)
     session = source.sparkSession
     columns = [backquoted(column) for column in source.columns if column != "_gone"]
     source.createOrReplaceTempView("_merge_source")
-    met = " AND ".join(f"t.{key} <=> s.{key}" for key in map(backquoted, match.keys))
-    narrowed = _within(match.within)
     differs = " OR ".join(f"NOT t.{column} <=> s.{column}" for column in columns)
     if_changed = f"AND ({differs})" if match.only_changed else ""
     into = f"delta.{backquoted(lake.path(target.name))}"
@@ -111,7 +126,7 @@ def merge(lake: Lake, target: Target, source: "DataFrame", match: Match, account
     point("commits.before_merge")
     with _answered(lake, target, done), _as_transaction(session, target, done):
         session.sql(
-            f"MERGE INTO {into} t USING _merge_source s ON {met} {narrowed} {deletes} "
+            f"MERGE INTO {into} t USING _merge_source s ON {match.condition} {deletes} "
             f"WHEN MATCHED {if_changed} THEN UPDATE SET {sets} "
             f"WHEN NOT MATCHED {inserts} THEN INSERT ({names}) VALUES ({values})",
         ).collect()
@@ -120,13 +135,13 @@ def merge(lake: Lake, target: Target, source: "DataFrame", match: Match, account
     return _check(lake, target, done)
 
 
-def _within(ranges: Mapping[str, Sequence[tuple[Any, Any]]]) -> str:
-    """Return the condition that a target row lies in the ranges; as literals, since MERGE takes no parameters."""
-    conditions = []
-    for key, found in ranges.items():
-        told = [f"t.{backquoted(key)} BETWEEN {_literal(low)} AND {_literal(high)}" for low, high in found]
-        conditions.append(f"AND ({' OR '.join(told)})")
-    return " ".join(conditions)
+def _replace(lake: Lake, target: Target, source: "DataFrame", match: Match, account: Account) -> Account:
+    """Do what `merge` does by marking rows that meet a source row as deleted, and appending the source; one commit.
+
+    Delta reads only the keys of what is stored. The change feed has an update as a row that went and one that came.
+    """
+    met = {"replaceOn": match.condition, "targetAlias": "t"}
+    return _write(lake, target, source.alias("s"), account, mode="overwrite", **met)
 
 
 def _literal(value: Any) -> str:
@@ -162,16 +177,14 @@ def record(path: str, rows: "pa.Table") -> None:
     write_deltalake(path, rows, mode="append", schema_mode="merge")
 
 
-def _write(lake: Lake, target: Target, frame: "DataFrame", account: Account, mode: str) -> Account:
+def _write(lake: Lake, target: Target, frame: "DataFrame", account: Account, mode: str, **options: str) -> Account:
     done = target.dated(account)
-    writer = frame.write.format("delta").mode(mode).option("userMetadata", done.to_json())
+    writer = frame.write.format("delta").mode(mode).options(**options).option("userMetadata", done.to_json())
     if target.state is None:
         for key, value in {**target.properties, **lake.retention(target.name)}.items():
             writer = writer.option(key, value)
     else:
         writer = writer.option("txnAppId", target.state.table_id).option("txnVersion", str(target.next_version))
-    if mode == "overwrite":
-        writer = writer.option("overwriteSchema", "true")
     point("commits.before_write")
     with _answered(lake, target, done):
         writer.save(lake.path(target.name))

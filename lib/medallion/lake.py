@@ -81,6 +81,14 @@ class Account:
         return cls(watermark=marks, **found)
 
 
+def replaced_by_key(parameters: Mapping[str, Any], metrics: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return how many rows a commit says that went and came by their keys; None where it did something else."""
+    if "replaceOnCond" not in parameters:
+        return None
+    went, put, copied = (int(metrics.get(name, 0)) for name in ("numDeletedRows", "numOutputRows", "numCopiedRows"))
+    return went, put - copied  # rows that stay in a file of which others went are said to be put, too
+
+
 @dataclass(frozen=True)
 class Commit:
     """One entry of a table's history; ``account`` is None for a commit that is not ours."""
@@ -101,10 +109,17 @@ class Commit:
         merged = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
         if self.operation == "MERGE" and set(merged) <= set(self.metrics):
             return sum(int(self.metrics[metric]) for metric in merged)
+        if self.replaced is not None:
+            return sum(self.replaced)
         if self.account and KEYS in self.account.rows:
             return self.account.rows[KEYS]
         is_append = self.operation == "WRITE" and self.parameters.get("mode") == "Append"
         return int(self.metrics.get("numOutputRows", 0)) if is_append else None
+
+    @property
+    def replaced(self) -> tuple[int, int] | None:
+        """Rows that went and came in a commit that replaced rows by their keys; None of any other commit."""
+        return replaced_by_key(self.parameters, self.metrics)
 
     @property
     def seconds(self) -> float | None:
@@ -213,6 +228,11 @@ class Lake:
     def size(self, name: str) -> int:
         """Return the bytes of a table's newest version, 0 where it does not exist."""
         return sum(self._files(name).column("size_bytes").to_pylist()) if self.exists(name) else 0
+
+    def marks_deleted(self, name: str) -> bool:
+        """Tell whether a table's rows can be marked as deleted, rather than files be written anew without them."""
+        found = log_files.opened(name, self.path(name)).metadata().configuration
+        return found.get("delta.enableDeletionVectors") == "true"
 
     def stored(self, state: State) -> "Stored":
         """Return how much a table holds at its newest version."""

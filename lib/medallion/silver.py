@@ -14,6 +14,7 @@ from medallion.curate import contract, judged, looked_up, rows_of
 from medallion.errors import CommitError, QualityError
 from medallion.expectations import holds_by_change, row_rules, table_rules
 from medallion.faults import point
+from medallion.held import Holder, Keys, named
 from medallion.lake import State
 from medallion.outcomes import Tally
 from medallion.planner import Plan, plan
@@ -50,8 +51,12 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
     """Judge the chosen records and commit what they change; None where stored rows were displaced."""
     rows = curated(step, table, planned, chosen.records)
     columns = contract(table, rows)
-    sorted_out = _sort_out(step, table, planned, chosen, rows, columns).persist()
-    try:
+    with Holder() as holder:
+        keys = None
+        if planned.technique != "full" and step.lake.size(table.name) >= commits.LARGE_BYTES:
+            rows = holder.cache(rows)
+            keys = _keys(table, rows, chosen, holder)
+        sorted_out = holder.cache(_sort_out(step, table, planned, chosen, rows, keys))
         counted = outcomes.count(table, sorted_out, row_rules(gate.expectations_of(step)))
         point("silver.judged")
         if counted.displaced and planned.technique != "full":
@@ -61,13 +66,19 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
             raise QualityError(f"{table.name}: stopped before the commit: {gate.describe(failing)}", counted.checks)
         _settle(step, table, planned, chosen, sorted_out, counted)
         point("silver.before_commit")
-        _commit(step, table, planned, sorted_out, columns, counted)
+        written = _written(table, sorted_out, columns)
+        _commit(step, table, planned, written, commits.Match(table.stored_key, keys.within if keys else {}), counted)
         point("silver.after_commit")
-    finally:
-        sorted_out.unpersist()
     state = step.lake.state(table.name)
     told = (planned.technique, planned.reason, state.version if state else None, counted.rows, counted.checks)
     return Outcome(table.name, "done", *told, score=counted.score)
+
+
+def _keys(table: Silver, rows: "DataFrame", chosen: Chosen, holder: Holder) -> Keys:
+    """Return what stored rows are met by that the chosen records may change: their keys, or those of parents."""
+    columns = table.parent or table.key
+    found = (chosen.records if table.parent else rows).select(*columns).distinct().dropna()
+    return holder.hold(found).keys(named(columns))
 
 
 def curated(step: Step, table: Silver, planned: Plan, records: "DataFrame") -> "DataFrame":
@@ -85,13 +96,18 @@ def of_all(table: Silver, rows: "DataFrame") -> "DataFrame":
 
 
 def _sort_out(
-    step: Step, table: Silver, planned: Plan, chosen: Chosen, rows: "DataFrame", columns: Sequence[str]
+    step: Step, table: Silver, planned: Plan, chosen: Chosen, rows: "DataFrame", keys: Keys | None
 ) -> "DataFrame":
-    """Return rows with ``_outcome``: what becomes of each; and stored rows that are to be written anew with them."""
+    """Return rows with ``_outcome``: what becomes of each; and stored rows that are to be written anew with them.
+
+    Only stored rows that meet ``keys`` are looked at, where these are given.
+    """
+    columns = contract(table, rows)
     again = chosen.again is not None
     if planned.technique == "full" or planned.state is None:
         return of_all(table, rows)
     stored = gate.read_version(step.session, planned.state, planned.state.data)
+    stored = keys.meeting(stored) if keys else stored
     if table.keeps_versions:
         return intervals.rebuilt(table, rows, columns, stored, again=again)
     sorted_out = outcomes.against_stored(table, rows, columns, stored, again=again)
@@ -112,16 +128,20 @@ def _settle(step: Step, table: Silver, planned: Plan, chosen: Chosen, rows: "Dat
         point("quarantine.after_settle")
 
 
-def _commit(
-    step: Step, table: Silver, planned: Plan, rows: "DataFrame", columns: Sequence[str], counted: Tally
-) -> None:
-    """Commit what is written, or a watermark that moved; a full refresh is judged beforehand, with all rows at hand."""
+def _written(table: Silver, rows: "DataFrame", columns: Sequence[str]) -> "DataFrame":
+    """Return the rows that are to be written, as they are stored."""
     from pyspark.sql import functions as F
 
     docs = {**INTERVAL, **{name: doc for name, (_, doc) in table.columns.items()}}
-    written = rows.where(f"_outcome IN ('written', '{outcomes.ADJUSTED}')").select(
+    return rows.where(f"_outcome IN ('written', '{outcomes.ADJUSTED}')").select(
         [F.col(c).alias(c, metadata={"comment": docs[c]} if c in docs else {}) for c in columns]
     )
+
+
+def _commit(
+    step: Step, table: Silver, planned: Plan, written: "DataFrame", match: commits.Match, counted: Tally
+) -> None:
+    """Commit what is written, or a watermark that moved; a full refresh is judged beforehand, with all rows at hand."""
     target = commits.Target(table.name, planned.state, commits.CURATED)
     if planned.technique == "full":
         if gate.needs_judging(step):
@@ -136,7 +156,7 @@ def _commit(
     else:
         judged = not gate.needs_judging(step) or _passes(step, table, planned, written, counted)
         account = planned.account(step.run, table, counted.rows, judged=judged)
-        commits.merge(step.lake, target, written, commits.Match(table.stored_key), account)
+        commits.merge(step.lake, target, written, match, account)
     _balance(step, table, counted.total)
 
 
@@ -161,7 +181,8 @@ def _balance(step: Step, table: Silver, total: int) -> None:
     commit = next(step.lake.history(table.name, 1))
     merged = ("numTargetRowsInserted", "numTargetRowsUpdated")
     told = merged if commit.operation == "MERGE" else ("numOutputRows",)
-    written = sum(int(commit.metrics.get(metric, 0)) for metric in told)
+    counted = sum(int(commit.metrics.get(metric, 0)) for metric in told)
+    written = commit.replaced[1] if commit.replaced else counted
     if written != total:
         raise CommitError(f"{table.name}: version {commit.version} wrote {written} rows, {total} were to be written")
 

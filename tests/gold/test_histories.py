@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from medallion import changes, gold, small
-from medallion.gold import held
+from medallion import changes, commits, gold, held, small
 from tests import figures
 from tests.conftest import LAYERS
 from tests.gold.mill import GOLD, Mill, line
@@ -30,6 +29,7 @@ LINES = st.builds(line, ORDERS, st.integers(0, 2), PRODUCTS, UNITS, AMOUNTS, DAY
 BUYERS, REGIONS = st.sampled_from(["a", "b", "c", "unknown", None]), st.sampled_from([1, 2, 3, None])
 STATUSES = st.sampled_from(["paid", "open", "void", None])
 HEADS = st.fixed_dictionaries({"order_id": ORDERS, "buyer": BUYERS, "status": STATUSES})
+FLAG = st.booleans()
 TOMBSTONES = st.sampled_from([True, False, False])
 WAYS = st.sampled_from(["merge", "merge", "merge", "whole", "column"])
 
@@ -43,9 +43,12 @@ class History(RuleBasedStateMachine):
     done: Counter[str]
     every_table = False
 
-    @initialize(chain=st.sampled_from(CHAINS), few=st.booleans(), whole=st.booleans(), small_ones=st.booleans())
-    def begin(self, chain: tuple[str, ...], few: bool, whole: bool, small_ones: bool) -> None:
-        """Copy the lake; ``few`` rows are held on the driver, a ``whole`` is written, ``small_ones`` are read there."""
+    @initialize(chain=st.sampled_from(CHAINS), few=FLAG, whole=FLAG, small_ones=FLAG, large=FLAG)
+    def begin(self, chain: tuple[str, ...], few: bool, whole: bool, small_ones: bool, large: bool) -> None:
+        """Copy the lake; ``few`` rows are held on the driver, a ``whole`` is written, ``small_ones`` are read there.
+
+        The rows of ``large`` ones are replaced, not merged, and full refreshes lay them out.
+        """
         lake = self.folder / str(next(self.numbers))
         copied = Path(self.first.lake.conf.root("silver")).parent
         shutil.copytree(copied, lake)
@@ -57,6 +60,7 @@ class History(RuleBasedStateMachine):
         held.FEW = gold.FEW = 200_000 if few else -1
         gold._WHOLE_BYTES = 2**20 if whole else -1
         changes.FEED_BYTES = small.SMALL_BYTES = 2**20 if small_ones else -1
+        commits.LARGE_BYTES, gold._FILE_ROWS = (0, 3) if large else (2**20, 2**20)
 
     @rule(rows=st.lists(LINES, min_size=1, max_size=4, unique_by=lambda one: (one["order_id"], one["line"])), by=WAYS)
     def lines(self, rows: list[dict[str, Any]], by: str) -> None:
@@ -129,6 +133,7 @@ def run_histories(first: Mill, folder: Path, examples: int, steps: int, *, every
     """Try so many histories; return how often which technique was used."""
     done: Counter[str] = Counter()
     before = (held.FEW, gold._WHOLE_BYTES, changes.FEED_BYTES, small.SMALL_BYTES)
+    large = (commits.LARGE_BYTES, gold._FILE_ROWS)
     facts = {"first": first, "folder": folder, "numbers": iter(range(10**6)), "done": done, "every_table": every_table}
     machine = type("Machine", (History,), facts)
     try:
@@ -147,6 +152,7 @@ def run_histories(first: Mill, folder: Path, examples: int, steps: int, *, every
     finally:
         held.FEW, gold._WHOLE_BYTES, changes.FEED_BYTES, small.SMALL_BYTES = before
         gold.FEW = held.FEW
+        commits.LARGE_BYTES, gold._FILE_ROWS = large
     return done
 
 

@@ -7,8 +7,7 @@ import pytest
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from medallion import changes, economy, planner, run
-from medallion.gold import held
+from medallion import changes, economy, held, planner, run
 from medallion.lake import Lake
 from medallion.step import Outcome
 from medallion.views import history, plan

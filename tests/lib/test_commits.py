@@ -6,6 +6,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from chispa import assert_df_equality
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
@@ -46,6 +47,42 @@ def _numbers(session: SparkSession, *numbers: int) -> DataFrame:
 
 def _stored(lake: Lake, session: SparkSession) -> list[int]:
     return sorted(row.id for row in session.read.format("delta").load(lake.path(NAME)).collect())
+
+
+@pytest.mark.parametrize("vectors", ["true", "false"])
+def test_rows_of_a_large_table_are_replaced_as_a_merge_would(
+    lake: Lake, session: SparkSession, monkeypatch: pytest.MonkeyPatch, vectors: str
+) -> None:
+    rows = "id int, name string"
+    first = session.createDataFrame([(1, "a"), (2, None), (None, "c"), (4, "d")], rows).coalesce(1)
+    target = _target(lake, {**commits.CURATED, "delta.enableDeletionVectors": vectors})
+    commits.append(lake, target, first, _account())
+    monkeypatch.setattr(commits, "LARGE_BYTES", 0)
+    came = session.createDataFrame([(2, "b"), (None, None), (5, "e"), (4, "d")], rows).coalesce(1)
+    done = commits.merge(lake, _target(lake), came, BY_ID, _account("second"))
+    stored = session.read.format("delta").load(lake.path(NAME))
+    assert_df_equality(
+        stored,
+        session.createDataFrame([(1, "a"), (2, "b"), (None, None), (4, "d"), (5, "e")], rows),
+        ignore_row_order=True,
+        ignore_nullable=True,
+        ignore_metadata=True,
+    )
+    newest = next(lake.history(NAME, 1))
+    assert newest.account == done
+    if vectors == "false":  # then Delta can only merge
+        assert (newest.operation, newest.replaced) == ("MERGE", None)
+        return
+    assert (newest.operation, newest.replaced, newest.changed) == ("WRITE", (3, 4), 7)
+    feed = session.read.format("delta").option("readChangeFeed", "true").option("startingVersion", 1)
+    found = feed.load(lake.path(NAME)).select("_change_type", "id", "name").collect()
+    went = {("delete", 2, None), ("delete", None, "c"), ("delete", 4, "d")}
+    assert {tuple(row) for row in found} == went | {
+        ("insert", 2, "b"), ("insert", None, None), ("insert", 5, "e"), ("insert", 4, "d")
+    }  # fmt: skip
+    planned_on_the_first = replace(_target(lake), state=replace(lake.state(NAME), version=0))  # type: ignore[type-var]
+    with pytest.raises(CommitError, match="planned version 1 by run third, found version 1"):
+        commits.merge(lake, planned_on_the_first, came, BY_ID, _account("third"))
 
 
 def test_each_way_to_commit_carries_its_account_and_moves_data_and_good(lake: Lake, session: SparkSession) -> None:

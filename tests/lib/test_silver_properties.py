@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from medallion import query
+from medallion import commits, query
 from medallion.lake import Lake
 from tests import figures
 
@@ -176,9 +177,14 @@ def fresh_lake(shared_scratch: Callable[..., Any]) -> Callable[[], Any]:
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@example(case=Case((_order(1, "p1", "p9"), _order(2, "p1")), (0, 1), cut=1, late_product=False))
-@given(case=cases())
-def test_any_order_and_any_split_give_what_a_fold_gives(fresh_lake: Callable[[], Any], case: Case) -> None:
+@example(case=Case((_order(1, "p1", "p9"), _order(2, "p1")), (0, 1), cut=1, late_product=False), large=True)
+@given(case=cases(), large=st.booleans())
+def test_any_order_and_any_split_give_what_a_fold_gives(fresh_lake: Callable[[], Any], case: Case, large: bool) -> None:
+    with patch.object(commits, "LARGE_BYTES", 0 if large else commits.LARGE_BYTES):
+        _holds(fresh_lake, case)
+
+
+def _holds(fresh_lake: Callable[[], Any], case: Case) -> None:
     lake = fresh_lake()
     payloads = [case.payload(number) for number in case.arrivals]
     first, second, both = payloads[: case.cut], payloads[case.cut :], "p1\np2"

@@ -80,10 +80,10 @@ def _uneven(table: Table, entry: Entry, account: Account) -> Iterator[str]:
         return
     if not isinstance(table, Silver) and rows["read"] != rows["written"]:
         yield "read is not written"
-    if entry.operation == "WRITE":
+    if entry.operation == "WRITE" and entry.replaced is None:
         yield from _overwritten(rows["written"], entry)
-    if entry.operation == "MERGE":
-        merged = entry.metric("numTargetRowsInserted") + entry.metric("numTargetRowsUpdated")
+    merged = _merged(entry)
+    if merged is not None:
         # Tombstones of children, and versions that get another end, are written besides.
         adjusts = isinstance(table, Silver) and (bool(table.parent) or table.keeps_versions)
         if merged != rows["written"] and not (adjusts and merged > rows["written"]):
@@ -105,12 +105,20 @@ def _uneven_patch(rows: Mapping[str, int], entry: Entry) -> Iterator[str]:
     """Yield what does not add up in a commit of gold by what changed: rows that stayed as they were are not merged."""
     if rows[KEYS] != rows["written"] + rows[GONE]:
         yield "keys is not written + gone"
-    if entry.operation == "WRITE":
+    if entry.operation == "WRITE" and entry.replaced is None:
         yield from _overwritten(_added(entry), entry)
-    if entry.operation == "MERGE":
-        merged = entry.metric("numTargetRowsInserted") + entry.metric("numTargetRowsUpdated")
+    merged = _merged(entry)
+    if merged is not None:
         if merged > rows["written"] or entry.metric("numTargetRowsDeleted") > rows[GONE]:
             yield f"Delta merged {merged} rows, and deleted {entry.metric('numTargetRowsDeleted')}"
+
+
+def _merged(entry: Entry) -> int | None:
+    """Return how many rows came or were updated by their keys; None where a commit did something else."""
+    if entry.replaced is not None:
+        return entry.replaced[1]
+    merged = entry.metric("numTargetRowsInserted") + entry.metric("numTargetRowsUpdated")
+    return merged if entry.operation == "MERGE" else None
 
 
 def _overwritten(written: int, entry: Entry) -> Iterator[str]:
@@ -138,6 +146,8 @@ def _rows(pin: Pin, result: Result) -> None:
 
 def _expected(entry: Entry, before: int | None) -> int | None:
     """Return how many rows a version is to have; None where that cannot be told."""
+    if entry.replaced is not None:
+        return None if before is None else before - entry.replaced[0] + entry.replaced[1]
     mode = str(entry.info.get("operationParameters", {}).get("mode", ""))
     if entry.operation == "WRITE" and (mode != "Append" or before is None):
         return entry.metric("numOutputRows") if mode != "Append" or entry.version == 0 else None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from medallion.lake import Account
+from medallion.lake import Account, replaced_by_key
 
 Action = Mapping[str, Any]
 FIRST_LINE = 200  # characters of an entry that is shown
@@ -58,6 +58,11 @@ class Entry:
     def metric(self, name: str) -> int:
         """Return one of Delta's own figures, 0 where it gives none."""
         return int(self.info.get("operationMetrics", {}).get(name) or 0)
+
+    @property
+    def replaced(self) -> tuple[int, int] | None:
+        """Rows that went and came in a commit that replaced rows by their keys; None of any other commit."""
+        return replaced_by_key(self.info.get("operationParameters", {}), self.info.get("operationMetrics", {}))
 
     @property
     def moves_rows(self) -> bool:

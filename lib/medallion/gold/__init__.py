@@ -17,8 +17,8 @@ from medallion.errors import QualityError, RefreshError
 from medallion.expectations import found, judge, judges_what_comes, misses, row_rules, table_rules
 from medallion.faults import point
 from medallion.gold import aggregate, derived, mart
-from medallion.gold.held import FEW, Holder
 from medallion.gold.patch import GONE, Patch, Unfollowed, Work
+from medallion.held import FEW, Holder
 from medallion.lake import GONE as KEYS_GONE
 from medallion.lake import KEYS, Account
 from medallion.planner import REFUSED, Plan, plan
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # A table that is no larger is written anew as a whole: fewer jobs than a MERGE takes.
 _WHOLE_BYTES = 4 * SMALL_BYTES
+_FILE_ROWS = 4_000_000  # of a file, where there are more
 
 
 def refresh(step: Step, table: Gold) -> Outcome:
@@ -116,8 +117,8 @@ def _follow(work: Work, table: Gold, began: int) -> Outcome:
     if step.lake.size(table.name) <= _WHOLE_BYTES:
         done = commits.overwrite(step.lake, target, whole, account)
     else:
-        ranges = {key: ends for key, ends in made.keys.ranges.items() if key not in made.keys.with_null}
-        done = commits.merge(step.lake, target, rows, commits.Match(table.key, ranges, only_changed=True), account)
+        match = commits.Match(table.key, made.keys.within, only_changed=True)
+        done = commits.merge(step.lake, target, rows if told[KEYS_GONE] else rows.drop(GONE), match, account)
     point("gold.after_commit")
     return _outcome(table, planned, done, judged)
 
@@ -144,9 +145,16 @@ def _replace(step: Step, table: Gold, planned: Plan, rows: "DataFrame", began: i
     target = commits.Target(table.name, planned.state, commits.CURATED)
     account = planned.account(step.run, table, told, judged=not gate.failed(judged.checks), began=began)
     point("gold.before_replace")
-    done = commits.overwrite(step.lake, target, rows, account)
+    done = commits.overwrite(step.lake, target, _laid_out(table, rows, judged.read), account)
     point("gold.after_replace")
     return _outcome(table, planned, done, judged)
+
+
+def _laid_out(table: Gold, rows: "DataFrame", count: int) -> "DataFrame":
+    """Return many rows in files by ranges of the key: what changes later then lies in few of them."""
+    if count <= _FILE_ROWS:
+        return rows
+    return rows.repartitionByRange(-(-count // _FILE_ROWS), *table.key).sortWithinPartitions(*table.key)
 
 
 def _judge_patch(step: Step, table: Gold, made: Patch, rows: "DataFrame", whole: "DataFrame") -> "Judged":

@@ -10,8 +10,8 @@ The change feed's rows count with their sign. Per measure the cheapest way that 
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from medallion.gold.held import Held, Keys, named
 from medallion.gold.patch import GONE, Patch, Work
+from medallion.held import Held, Keys, named
 from medallion.tables import ROWS, VALUES, Aggregate
 
 if TYPE_CHECKING:

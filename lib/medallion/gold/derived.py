@@ -1,14 +1,12 @@
 """Derived tables by touched partition: those in which a row of a table read came or went, recomputed as a whole."""
 
-from medallion.gold.held import named
-from medallion.gold.patch import GONE, Patch, Work, union
+from medallion.gold.patch import Patch, Work, union, with_gone
+from medallion.held import named
 from medallion.tables import Derived
 
 
 def patch(work: Work, table: Derived) -> Patch | None:
     """Recompute the partitions that what changed upstream touched; None where it touched none."""
-    from pyspark.sql import functions as F
-
     moved = {name: held for name in work.planned.changed if not (held := work.changes(name)).is_empty}
     if not moved:
         return None
@@ -16,9 +14,7 @@ def patch(work: Work, table: Derived) -> Patch | None:
     places = union(held.frame.selectExpr(*partitions) for held in moved.values())
     touched = work.holder.hold(places.distinct()).keys(named(list(table.partition)))
     inputs = [work.meeting(name, touched, table.partition) for name in table.reads]
-    made = table.function(*inputs, **work.step.parameters()).withColumn("_made", F.lit(True))  # type: ignore[misc]
-    stored = work.stored(touched).select(*table.key)
-    rows = work.holder.hold(stored.join(made, on=list(table.key), how="full"))
+    made = table.function(*inputs, **work.step.parameters())  # type: ignore[misc]
+    rows = work.holder.hold(with_gone(work.stored(touched).select(*table.key), made, "full"))
     changed = sum(held.count() for held in moved.values())
-    gone = F.col("_made").isNull()
-    return Patch(rows.frame.withColumn(GONE, gone), rows.keys(named(table.key)), changed, "affected_groups")
+    return Patch(rows.frame, rows.keys(named(table.key)), changed, "affected_groups")

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from medallion.gold.held import Held, Keys, named
-from medallion.gold.patch import GONE, Patch, Work, union
+from medallion.gold.patch import Patch, Work, union, with_gone
+from medallion.held import Held, Keys, named
 from medallion.tables import Mart
 
 if TYPE_CHECKING:
@@ -12,17 +12,15 @@ if TYPE_CHECKING:
 
 def patch(work: Work, table: Mart) -> Patch | None:
     """Recompute the rows of all keys that what changed upstream may have touched; None where there are none."""
-    from pyspark.sql import functions as F
-
     moved = {name: held for name in work.planned.changed if not (held := work.changes(name)).is_empty}
     driving, touched = _driving(work, table, moved)
     if touched.is_empty:
         return None
     beside = (*_lookups(work, table, driving), *_children(work, table, driving))
     made = table.function(driving.frame, *beside, **work.step.parameters())  # type: ignore[misc]
-    rows = touched.frame.join(made.withColumn("_made", F.lit(True)), on=list(table.key), how="left")
+    rows = with_gone(touched.frame.select(*table.key), made, "left")
     changed = sum(held.count() for held in moved.values())
-    return Patch(rows.withColumn(GONE, F.col("_made").isNull()), touched, changed, "affected_keys")
+    return Patch(rows, touched, changed, "affected_keys")
 
 
 def _driving(work: Work, table: Mart, moved: dict[str, Held]) -> tuple[Held, Keys]:

@@ -6,7 +6,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from medallion import changes, gate
-from medallion.gold.held import Held, Holder, Keys, named
+from medallion.held import Held, Holder, Keys, named
 from medallion.lake import Mark, State
 from medallion.planner import Plan
 from medallion.step import Step
@@ -77,7 +77,7 @@ class Work:
     def look_into(self, state: State, keys: Keys, on: Mapping[str, str] | None = None) -> None:
         """Count the bytes of the files of a table that may hold rows which meet keys."""
         places = on or named(keys.columns)
-        ranges = {places[key]: ends for key, ends in keys.ranges.items() if key not in keys.with_null}
+        ranges = {places[key]: ends for key, ends in keys.within.items()}
         self.looked_into.append(self.step.lake.bytes_within(state, ranges))
 
     @property
@@ -91,6 +91,18 @@ class Work:
         """The state of the table itself: one without rows is refreshed in full."""
         assert self.planned.state is not None
         return self.planned.state
+
+
+def with_gone(keys: "DataFrame", made: "DataFrame", how: str) -> "DataFrame":
+    """Return the rows made of keys, and those keys that have none as ``_gone``; nulls meet nulls."""
+    from pyspark.sql import functions as F
+
+    mine = keys.select([F.col(column).alias(f"_key_{column}") for column in keys.columns])
+    met = [F.col(f"_key_{column}").eqNullSafe(F.col(column)) for column in keys.columns]
+    joined = mine.join(made.withColumn("_made", F.lit(True)), reduce(lambda a, b: a & b, met), how)
+    told = [F.coalesce(column, f"_key_{column}").alias(column) for column in keys.columns]
+    others = [column for column in made.columns if column not in keys.columns]
+    return joined.select(*told, *others, F.col("_made").isNull().alias(GONE))
 
 
 def union(frames: "Iterable[DataFrame]") -> "DataFrame":

@@ -116,9 +116,15 @@ def _entry(commit: Commit, older: Account | None, passed: set[int]) -> Entry:
         [Read(name, mark.since, mark.version) for name, mark in account.watermark.items()],
         account.run_id,
         commit.seconds,
-        {word: int(commit.metrics[metric]) for metric, word in _CHANGED.items() if commit.metrics.get(metric)},
+        _changed(commit),
         account.bytes_read,
     )
+
+
+def _changed(commit: Commit) -> dict[str, int]:
+    """Return what Delta says that a commit changed."""
+    found = {word: int(commit.metrics[metric]) for metric, word in _CHANGED.items() if commit.metrics.get(metric)}
+    return {"deleted": commit.replaced[0], "inserted": commit.replaced[1], **found} if commit.replaced else found
 
 
 def _standing(version: int, account: Account, older: Account | None, passed: set[int]) -> str:

@@ -39,9 +39,13 @@ class Holder:
         fetched = None if self.many else frame.limit(FEW + 1).toArrow()
         if fetched is not None and fetched.num_rows <= FEW:
             return Held(from_arrow(frame.sparkSession, fetched), fetched)
+        return Held(self.cache(frame), None)
+
+    def cache(self, frame: "DataFrame") -> "DataFrame":
+        """Keep rows in Spark's cache once they are computed."""
         cached = frame.persist()
         self._held.callback(cached.unpersist)
-        return Held(cached, None)
+        return cached
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,11 @@ class Keys:
     def is_empty(self) -> bool:
         """Tell whether there are none."""
         return self.count == 0
+
+    @property
+    def within(self) -> dict[str, Sequence[Range]]:
+        """The ranges of the columns whose every value lies in one."""
+        return {column: found for column, found in self.ranges.items() if column not in self.with_null}
 
     def and_of(self, other: "Keys") -> "Keys":
         """Return these keys and others, of the same columns, together."""
