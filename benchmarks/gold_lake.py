@@ -5,7 +5,7 @@ Silver is generated, and changed by the engine's own MERGE: some of its newest l
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +106,7 @@ class GoldLake:
 
     folder: Path
     lines: int
+    spark: Mapping[str, str] = field(default_factory=dict)  # settings besides those of all benchmarks of gold
     changes: int = 0
 
     def __post_init__(self) -> None:
@@ -214,7 +215,7 @@ class GoldLake:
             f"storage.{layer}.root={self.folder / 'lake' / layer}"
             for layer in ("landing", "bronze", "silver", "gold", "ops")
         ]
-        spark = [f"spark.conf.{key}={value}" for key, value in SPARK.items()]
+        spark = [f"spark.conf.{key}={value}" for key, value in {**SPARK, **self.spark}.items()]
         return conf_door.load(NAME, [*roots, *spark, "spark.warm=false", "spark.master=local[2]", *overrides], project)
 
     def _target(self, name: str) -> tuple[run.Lake, commits.Target, Account]:

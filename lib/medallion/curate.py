@@ -53,6 +53,18 @@ def rows_of(table: Silver, records: "DataFrame", given: Mapping[str, Any]) -> "D
     return rows.unionByName(broken, allowMissingColumns=True)
 
 
+def curated(
+    table: Silver,
+    records: "DataFrame",
+    lookups: Mapping[str, "DataFrame"],
+    given: Mapping[str, Any],
+    expectations: Sequence[Expectation],
+) -> "DataFrame":
+    """Return the judged rows that a table's transform and lookups make of records."""
+    alive = records.where("NOT _deleted") if table.parent else records
+    return judged(table, looked_up(rows_of(table, alive, given), table.lookups, lookups), given, expectations)
+
+
 def looked_up(rows: "DataFrame", lookups: Sequence[Lookup], tables: Mapping[str, "DataFrame"]) -> "DataFrame":
     """Return rows with the columns their lookups give, and in ``_waits_for`` what they lack."""
     from pyspark.sql import functions as F

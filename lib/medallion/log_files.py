@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _FEED = "delta.enableChangeDataFeed"
+_FEED_TEXT = 65_535  # characters in which Delta hands on which rows of a file a commit marked as deleted
+_BLOCK = 65_536  # rows that a Roaring bitmap has a container for
+FILE_ROWS = 6 * _BLOCK  # of a file, at most: whatever is marked in one fits
 
 
 def opened(name: str, path: str, version: int | None = None) -> "DeltaTable":
@@ -178,10 +181,33 @@ def feed_gap(path: str, after: int, until: int) -> str | None:
         gone = [file for file in _told_by(actions) if not Path(path, unquote(file)).exists()]
         if gone:
             return f"files of its change feed are gone: {some(gone)} of version {version}"
+        if many := _too_many(actions):
+            return f"version {version} marked {many:,} rows of one file as deleted: its feed cannot be read"
         damaged = [file for file in _told_by(actions) if checksum.differs(Path(path, unquote(file)))]
         if damaged:
             return f"files of its change feed are damaged: {some(damaged)} of version {version}"
     return None
+
+
+def _too_many(actions: Sequence[dict[str, Any]]) -> int:
+    """Return how many rows of a file a commit marked as deleted, where Delta cannot read that back from its feed; or 0.
+
+    Where rows of the file were marked before, it hands the difference of both vectors on as a text of at most 65,535
+    characters, four bytes in five; a Roaring bitmap takes two bytes a row, of 65,536 rows no more than 8 KiB.
+    """
+    if any("cdc" in action for action in actions):
+        return 0
+    before = {one["path"]: _marked(one) for action in actions if (one := action.get("remove"))}
+    for one in (action["add"] for action in actions if "add" in action):
+        more = _marked(one) - before.get(one["path"], 0) if before.get(one["path"]) else 0
+        blocks = -(-int(json.loads(one.get("stats") or "{}").get("numRecords", 2**31)) // _BLOCK)
+        if min(2 * more, 8192 * blocks) + 16 * blocks + 64 > _FEED_TEXT * 4 // 5:
+            return more
+    return 0
+
+
+def _marked(file: Mapping[str, Any]) -> int:
+    return int((file.get("deletionVector") or {}).get("cardinality", 0))
 
 
 @dataclass(frozen=True)

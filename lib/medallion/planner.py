@@ -60,7 +60,7 @@ class Plan:
 def plan(run: Run, table: Silver | Gold, upstream: Mapping[str, State]) -> Plan:
     """Return how a silver or gold table is to be refreshed, given its upstream tables' states."""
     state = run.lake.state(table.name)
-    mark = _fingerprint(run, table)
+    mark = fingerprint_of(run, table)
     account = state.account if state else None
     before = account.watermark if account else {}
     changed = tuple(name for name, up in upstream.items() if name not in before or before[name].version != up.good)
@@ -191,7 +191,8 @@ def _since(state: State | None, name: str) -> str:
     return str(known.version) if known else "none"
 
 
-def _fingerprint(run: Run, table: Table) -> str:
+def fingerprint_of(run: Run, table: Table) -> str:
+    """Return the fingerprint of a table's definition, with its parameters, expectations and upstream columns."""
     columns = {}
     for name in table.upstream:
         up = run.tables[name]

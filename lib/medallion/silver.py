@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from medallion import commits, gate, intervals, outcomes, quarantine
+from medallion import commits, curate, gate, intervals, outcomes, quarantine
 from medallion.chosen import Chosen, choose
-from medallion.curate import contract, judged, looked_up, rows_of
+from medallion.curate import contract
 from medallion.errors import CommitError, QualityError
 from medallion.expectations import holds_by_change, row_rules, table_rules
 from medallion.faults import point
@@ -83,11 +83,8 @@ def _keys(table: Silver, rows: "DataFrame", chosen: Chosen, holder: Holder) -> K
 
 def curated(step: Step, table: Silver, planned: Plan, records: "DataFrame") -> "DataFrame":
     """Return the judged rows that a table's transform and lookups make of records."""
-    given = step.parameters()
     lookups = {lookup.table: gate.upstream_rows(step, planned.upstream[lookup.table]) for lookup in table.lookups}
-    alive = records.where("NOT _deleted") if table.parent else records
-    complete = looked_up(rows_of(table, alive, given), table.lookups, lookups)
-    return judged(table, complete, given, gate.expectations_of(step))
+    return curate.curated(table, records, lookups, step.parameters(), gate.expectations_of(step))
 
 
 def of_all(table: Silver, rows: "DataFrame") -> "DataFrame":

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from medallion import master
+from medallion import log_files, master
 from medallion.conf import Conf
 
 SETTINGS = {
@@ -17,6 +17,8 @@ SETTINGS = {
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
+    # Six blocks of a deletion vector: no change feed of a file then outgrows what Delta reads back (`log_files`).
+    "spark.sql.files.maxRecordsPerFile": str(log_files.FILE_ROWS),
     # Small tables: every job that lists or replays a log costs more than its data.
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",

@@ -60,7 +60,7 @@ class History(RuleBasedStateMachine):
         held.FEW = gold.FEW = 200_000 if few else -1
         gold._WHOLE_BYTES = 2**20 if whole else -1
         changes.FEED_BYTES = small.SMALL_BYTES = 2**20 if small_ones else -1
-        commits.LARGE_BYTES, gold._FILE_ROWS = (0, 3) if large else (2**20, 2**20)
+        commits.LARGE_BYTES, gold._MANY_ROWS = (0, 3) if large else (2**20, 2**20)
 
     @rule(rows=st.lists(LINES, min_size=1, max_size=4, unique_by=lambda one: (one["order_id"], one["line"])), by=WAYS)
     def lines(self, rows: list[dict[str, Any]], by: str) -> None:
@@ -133,7 +133,7 @@ def run_histories(first: Mill, folder: Path, examples: int, steps: int, *, every
     """Try so many histories; return how often which technique was used."""
     done: Counter[str] = Counter()
     before = (held.FEW, gold._WHOLE_BYTES, changes.FEED_BYTES, small.SMALL_BYTES)
-    large = (commits.LARGE_BYTES, gold._FILE_ROWS)
+    large = (commits.LARGE_BYTES, gold._MANY_ROWS)
     facts = {"first": first, "folder": folder, "numbers": iter(range(10**6)), "done": done, "every_table": every_table}
     machine = type("Machine", (History,), facts)
     try:
@@ -152,7 +152,7 @@ def run_histories(first: Mill, folder: Path, examples: int, steps: int, *, every
     finally:
         held.FEW, gold._WHOLE_BYTES, changes.FEED_BYTES, small.SMALL_BYTES = before
         gold.FEW = held.FEW
-        commits.LARGE_BYTES, gold._FILE_ROWS = large
+        commits.LARGE_BYTES, gold._MANY_ROWS = large
     return done
 
 

@@ -7,23 +7,21 @@ whatever their order. Only a table whose definition is today's can be made anew.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medallion import gate, gold, planner, quarantine, silver
 from medallion.audit.finding import Result
 from medallion.audit.pins import Pin, Pinned
+from medallion.compare import differences
 from medallion.lake import NO_VERSION, State
 from medallion.planner import Plan
 from medallion.step import Run, Step
 from medallion.tables import INTERVAL, Bronze, Silver, Table
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from medallion.session import Sessions
-
-_MOST = 1000  # rows of a difference that are counted
-_DIGITS = 9  # of a floating point number that are compared: sums of them depend on the order
 
 
 def check(pinned: Pinned, result: Result, sessions: "Sessions") -> None:
@@ -119,19 +117,19 @@ def _rejected(pinned: Pinned, step: Step, table: Silver, rows: "DataFrame", resu
         result.skip(name, f"it is of version {pin.data}, which did not pass; readers see {pin.good}")
         return
     stored = gate.read_version(step.session, held.state_at(held.version), held.version).select(*anew.columns)
-    differences = _different(anew, stored, quarantine.KEY)
+    found = differences(anew, stored, quarantine.KEY)
     _saw(held, result)
-    if differences and (run_id := pinned.unsettled(table.name)):
+    if found and (run_id := pinned.unsettled(table.name)):
         result.skip(name, f"run {run_id} wrote it, and not yet {table.name}: it is at work, or the next run evens it")
-    elif differences:
-        _differs(name, held, differences, _next(name, table.name), result)
+    elif found:
+        _differs(name, held, found, _next(name, table.name), result)
 
 
 def _compare(name: str, anew: "DataFrame", stored: "DataFrame", key: tuple[str, ...], pin: Pin, result: Result) -> None:
-    differences = _different(anew, stored, key)
+    found = differences(anew, stored, key)
     _saw(pin, result)
-    if differences:
-        _differs(name, pin, differences, _next(name, name), result)
+    if found:
+        _differs(name, pin, found, _next(name, name), result)
 
 
 def _saw(pin: Pin, result: Result) -> None:
@@ -139,54 +137,8 @@ def _saw(pin: Pin, result: Result) -> None:
     result.saw("rows", pin.log.snapshot(pin.shown).rows or 0)
 
 
-def _differs(name: str, pin: Pin, differences: list[str], next_: str, result: Result) -> None:
-    result.red(name, f"version {pin.shown} differs from its recomputation", differences, next_)
-
-
-def _different(anew: "DataFrame", stored: "DataFrame", key: tuple[str, ...]) -> list[str]:
-    """Compare rows whatever their order; what differs is told by key."""
-    from pyspark.sql import functions as F
-
-    wanted, found = (frame.select(*_comparable(frame)) for frame in (anew, stored))
-    surplus = found.exceptAll(wanted).withColumn("_side", F.lit("stored"))
-    lacking = wanted.exceptAll(found).withColumn("_side", F.lit("made anew"))
-    return _differences(surplus.unionByName(lacking).limit(_MOST).toArrow().to_pylist(), key)
-
-
-def _differences(rows: list[dict[str, Any]], key: tuple[str, ...]) -> list[str]:
-    """Return a line a key: only in the table, only made anew, or which columns differ."""
-    sides: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
-    for row in rows:
-        sides.setdefault(tuple(row[column] for column in key), {})[row.pop("_side")] = row
-    told: list[str] = []
-    for values, found in sorted(sides.items(), key=lambda item: str(item[0])):
-        named = ", ".join(f"{column}={value}" for column, value in zip(key, values, strict=True))
-        if len(found) == 1:
-            told.append(f"{named}: only {'in the table' if 'stored' in found else 'when made anew'}")
-            continue
-        stored, anew = found["stored"], found["made anew"]
-        other = [f"{c} is {stored[c]}, made anew {anew[c]}" for c in stored if stored[c] != anew[c]]
-        told.append(f"{named}: {'; '.join(other[:3])}")
-    return told
-
-
-def _comparable(frame: "DataFrame") -> "list[Column]":
-    """Return columns in forms that can be compared: maps as sorted text, nested ones as text, reals rounded."""
-    from pyspark.sql import functions as F
-
-    found: list[Column] = []
-    for field in frame.schema.fields:
-        column, type_ = F.col(f"`{field.name}`"), field.dataType.simpleString()
-        if type_.startswith("map"):
-            column = F.to_json(F.array_sort(F.map_entries(column)))
-        elif type_.startswith(("array", "struct")):
-            column = F.to_json(column)
-        elif type_ in ("double", "float"):
-            column = F.format_string(f"%.{_DIGITS}e", column.cast("double"))
-        elif type_ == "variant":
-            column = column.cast("string")
-        found.append(column.alias(field.name))
-    return found
+def _differs(name: str, pin: Pin, found: list[str], next_: str, result: Result) -> None:
+    result.red(name, f"version {pin.shown} differs from its recomputation", found, next_)
 
 
 def _key_of(table: Table) -> tuple[str, ...]:

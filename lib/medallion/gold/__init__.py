@@ -5,7 +5,7 @@ are judged before they are committed, so a version that passes is good from its 
 kept for whoever wants to look, while readers stay at the last good one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from medallion.gold.patch import GONE, Patch, Unfollowed, Work
 from medallion.held import FEW, Holder
 from medallion.lake import GONE as KEYS_GONE
 from medallion.lake import KEYS, Account
+from medallion.log_files import FILE_ROWS
 from medallion.planner import REFUSED, Plan, plan
 from medallion.session import set_for_few_rows
 from medallion.small import SMALL_BYTES
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 # A table that is no larger is written anew as a whole: fewer jobs than a MERGE takes.
 _WHOLE_BYTES = 4 * SMALL_BYTES
-_FILE_ROWS = 4_000_000  # of a file, where there are more
+_MANY_ROWS = 4_000_000  # of a table that is worth to be laid out
 
 
 def refresh(step: Step, table: Gold) -> Outcome:
@@ -70,13 +71,16 @@ def refresh(step: Step, table: Gold) -> Outcome:
 
 def build(step: Step, table: Gold, planned: Plan) -> "DataFrame":
     """Return a table's rows computed in full from its inputs' good versions, columns as declared."""
-    inputs = [
-        gate.public(step.run.tables[name], gate.read_version(step.session, up, up.good))
-        for name, up in planned.upstream.items()
-    ]
+    inputs = [gate.read_version(step.session, up, up.good) for up in planned.upstream.values()]
+    return made_of(step, table, dict(zip(planned.upstream, inputs, strict=True)))
+
+
+def made_of(step: Step, table: Gold, inputs: "Mapping[str, DataFrame]") -> "DataFrame":
+    """Return the rows that a table makes of stored rows of the tables it reads, columns as declared."""
+    visible = [gate.public(step.run.tables[name], inputs[name]) for name in table.inputs]
     if isinstance(table, Aggregate):
-        return _as_declared(table, aggregate.grouped(table, inputs[0]))
-    return _as_declared(table, table.function(*inputs, **step.parameters()))  # type: ignore[misc]
+        return _as_declared(table, aggregate.grouped(table, visible[0]))
+    return _as_declared(table, table.function(*visible, **step.parameters()))  # type: ignore[misc]
 
 
 def _as_declared(table: Gold, rows: "DataFrame", *also: str) -> "DataFrame":
@@ -152,9 +156,9 @@ def _replace(step: Step, table: Gold, planned: Plan, rows: "DataFrame", began: i
 
 def _laid_out(table: Gold, rows: "DataFrame", count: int) -> "DataFrame":
     """Return many rows in files by ranges of the key: what changes later then lies in few of them."""
-    if count <= _FILE_ROWS:
+    if count <= _MANY_ROWS:
         return rows
-    return rows.repartitionByRange(-(-count // _FILE_ROWS), *table.key).sortWithinPartitions(*table.key)
+    return rows.repartitionByRange(-(-count // FILE_ROWS), *table.key).sortWithinPartitions(*table.key)
 
 
 def _judge_patch(step: Step, table: Gold, made: Patch, rows: "DataFrame", whole: "DataFrame") -> "Judged":

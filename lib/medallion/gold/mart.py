@@ -16,7 +16,7 @@ def patch(work: Work, table: Mart) -> Patch | None:
     driving, touched = _driving(work, table, moved)
     if touched.is_empty:
         return None
-    beside = (*_lookups(work, table, driving), *_children(work, table, driving))
+    beside = (*lookups(work, table, driving), *children(work, table, driving))
     made = table.function(driving.frame, *beside, **work.step.parameters())  # type: ignore[misc]
     rows = with_gone(touched.frame.select(*table.key), made, "left")
     changed = sum(held.count() for held in moved.values())
@@ -34,11 +34,11 @@ def _driving(work: Work, table: Mart, moved: dict[str, Held]) -> tuple[Held, Key
             continue
         keys = held.keys({f"k{at}": c for at, c in enumerate(_met_by(work, table, name))})
         if name in table.children:
-            here = dict(zip(keys.columns, _key(work, table.driving), strict=True))
+            here = dict(zip(keys.columns, key_of(work, table.driving), strict=True))
             keys = _less(work, keys, direct, here, set(table.key))
             found += [] if keys.is_empty else [work.meeting(table.driving, keys, here)]
         else:
-            found += _using(work, table, name, keys)
+            found += using(work, table, name, keys)
     if own is not None and direct is not None:
         # Rows that changed themselves are at hand, as they are now.
         others = work.holder.hold(direct.without(union(found)).dropDuplicates(list(table.key))) if found else None
@@ -62,26 +62,26 @@ def _less(work: Work, keys: Keys, direct: Keys | None, here: dict[str, str], own
 
 def _met_by(work: Work, table: Mart, name: str) -> tuple[str, ...]:
     """Return the columns of an upstream table by which driving rows, or other lookups, meet it."""
-    return table.meets(name) if name in table.children else _key(work, name)
+    return table.meets(name) if name in table.children else key_of(work, name)
 
 
-def _using(work: Work, table: Mart, lookup: str, keys: Keys) -> "list[DataFrame]":
+def using(work: Work, table: Mart, lookup: str, keys: Keys) -> "list[DataFrame]":
     """Return the driving rows that meet these keys of a lookup, by way of other lookups where it is one of theirs."""
     join = next(one for one in table.joins if one.table == lookup)
     found = work.meeting(join.of, keys, dict(zip(keys.columns, join.columns, strict=True)))
     if join.of == table.driving:
         return [found]
-    above = work.holder.hold(found).keys({f"k{at}": column for at, column in enumerate(_key(work, join.of))})
-    return [] if above.is_empty else _using(work, table, join.of, above)
+    above = work.holder.hold(found).keys({f"k{at}": column for at, column in enumerate(key_of(work, join.of))})
+    return [] if above.is_empty else using(work, table, join.of, above)
 
 
-def _lookups(work: Work, table: Mart, driving: Held) -> "list[DataFrame]":
+def lookups(work: Work, table: Mart, driving: Held) -> "list[DataFrame]":
     """Return of each lookup the rows that driving rows meet."""
     held = {table.driving: driving}
     found = []
     further = {join.of for join in table.joins}
     for join in table.joins:
-        keys = held[join.of].keys(dict(zip(_key(work, join.table), join.columns, strict=True)))
+        keys = held[join.of].keys(dict(zip(key_of(work, join.table), join.columns, strict=True)))
         met = work.meeting(join.table, keys)
         if join.table in further:
             held[join.table] = work.holder.hold(met)
@@ -90,15 +90,16 @@ def _lookups(work: Work, table: Mart, driving: Held) -> "list[DataFrame]":
     return found
 
 
-def _children(work: Work, table: Mart, driving: Held) -> "list[DataFrame]":
+def children(work: Work, table: Mart, driving: Held) -> "list[DataFrame]":
     """Return of each child the rows that meet driving rows."""
     if not table.children:
         return []
     keys = driving.keys(named(table.key))
-    own = _key(work, table.driving)
+    own = key_of(work, table.driving)
     return [work.meeting(one, keys, dict(zip(own, table.meets(one), strict=True))) for one in table.children]
 
 
-def _key(work: Work, name: str) -> tuple[str, ...]:
+def key_of(work: Work, name: str) -> tuple[str, ...]:
+    """Return the key of an upstream table; none for bronze."""
     key: tuple[str, ...] = getattr(work.step.run.tables[name], "key", ())
     return key

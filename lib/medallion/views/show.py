@@ -125,7 +125,7 @@ def _render(found: Rows, console: "Console") -> None:
             Text(column), justify="right" if is_number else "left", no_wrap=not found.asked, overflow="fold"
         )
     for row in found.rows:
-        table.add_row(*[Text(_cell(row[column], None if found.asked else _CELL)) for column in shown])
+        table.add_row(*[Text(cell(row[column], None if found.asked else _CELL)) for column in shown])
     console.print(table)
     held = f", as it held at {found.as_of_event}" if found.as_of_event else ""
     version = f"version {found.version}, {'as readers see it' if found.good else 'not the one readers see'}"
@@ -141,7 +141,7 @@ def _fitting(found: Rows, width: int) -> list[str]:
     taken = 0
     filled = [c for c in found.columns if not found.rows or any(row[c] is not None for row in found.rows)]
     for column in filled or found.columns:
-        cells = [len(_cell(row[column], _CELL)) for row in found.rows]
+        cells = [len(cell(row[column], _CELL)) for row in found.rows]
         taken += max([len(column), *cells]) + 2
         if shown and taken > width:
             return shown
@@ -155,7 +155,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
-def _cell(value: object, most: int | None) -> str:
+def cell(value: object, most: int | None) -> str:
     """Return a value as one line of text."""
     text = "null" if value is None else _text(value)
     text = " ".join(text.split())

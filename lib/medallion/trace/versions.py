@@ -1,0 +1,80 @@
+"""Tables as they were at a version, with what that version was made from."""
+
+from dataclasses import replace
+from itertools import chain
+
+from medallion.errors import ConfError, HistoryError
+from medallion.lake import NO_VERSION, Account, Commit, Lake, Mark, State
+from medallion.step import Run
+
+
+def state_at(lake: Lake, name: str, version: int | None = None) -> State:
+    """Return a table as it was at a version, or as its readers see it, with the account of what made its rows.
+
+    Raises ConfError where the table has no such version, HistoryError where its log no longer tells of it.
+    """
+    state = lake.state(name)
+    if state is None:
+        raise ConfError(f"{name}: does not exist yet; `medallion run {name.split('.')[0]}` makes it")
+    if version is None and state.good == NO_VERSION:
+        raise ConfError(f"{name}: no version has passed its gate yet; wanted one, or --at with a version")
+    commits = [commit for commit in lake.history(name) if commit.account is not None]
+    if version is not None:
+        _require(name, version, state, commits)
+        commits = [commit for commit in commits if commit.version <= version]
+    wanted = state.good if version is None else _account(commits[0]).data
+    found = next((commit for commit in commits if _account(commit).data == wanted), None)
+    if found is None:
+        raise HistoryError(f"{name}: its log no longer tells what version {wanted} was made from; wanted a later one")
+    account = replace(_account(found), data=wanted, good=wanted)
+    return State(name, state.path, state.table_id, wanted, account)
+
+
+def upstream_at(lake: Lake, name: str, mark: Mark, reader: State) -> State:
+    """Return an upstream table at the version that a reader of it was made from.
+
+    Raises HistoryError where it is another table by now, or that version is gone.
+    """
+    found = state_at(lake, name, mark.version)
+    if found.table_id != mark.table_id:
+        raise HistoryError(
+            f"{name}: version {mark.version}, which {reader.name} version {reader.version} was made from, is gone: the "
+            "table was made anew since; wanted a version that came after that"
+        )
+    return found
+
+
+def named_version(run: Run, name: str, told: str) -> int:
+    """Return the version of a table that somebody means: by its number, or by a run (see `version_of_run`)."""
+    return int(told) if told.isdigit() else version_of_run(run.lake, name, list(run.tables), told)
+
+
+def version_of_run(lake: Lake, name: str, tables: list[str], run_id: str) -> int:
+    """Return the version of a table that a run made, or that it found when it ended.
+
+    Raises ConfError where no table of the pipeline has a commit of that run.
+    """
+    histories = {table: list(lake.history(table)) for table in tables if lake.exists(table)}
+    ends = [one.at_ms for one in chain(*histories.values()) if one.account and one.account.run_id == run_id]
+    if not ends:
+        pipeline = name.split(".")[0]
+        raise ConfError(f"{name}: found no commit of run {run_id!r}; `medallion status {pipeline}` lists the last runs")
+    own = histories.get(name, [])
+    made = [one.version for one in own if one.account and one.account.run_id == run_id]
+    earlier = [one.version for one in own if one.at_ms <= max(ends)]
+    if not (made or earlier):
+        raise ConfError(f"{name}: was not there yet when run {run_id} ended; wanted a later run")
+    return max(made or earlier)
+
+
+def _require(name: str, version: int, state: State, commits: list[Commit]) -> None:
+    oldest = min((commit.version for commit in commits), default=NO_VERSION)
+    if version > state.version or version < 0:
+        raise ConfError(f"{name}: no version {version}; wanted one from {oldest} to {state.version}")
+    if version < oldest:
+        raise HistoryError(f"{name}: version {version} is gone from its log; wanted one from {oldest} on")
+
+
+def _account(commit: Commit) -> Account:
+    assert commit.account is not None  # only such commits are looked at
+    return commit.account
