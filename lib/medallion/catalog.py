@@ -1,21 +1,24 @@
 """A pipeline's tables by name in Spark SQL, at the versions that passed: for notebooks, audits, ad hoc SQL."""
 
+import re
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion import conf, gate, quiet, run
 from medallion.errors import ConfError
 from medallion.faults import point
-from medallion.lake import NO_VERSION
+from medallion.lake import NO_VERSION, State
 from medallion.session import Sessions, register
 from medallion.step import Run
-from medallion.tables import Silver, sql_name
+from medallion.tables import Silver, Table, sql_name
+from medallion.trace.versions import cut_version, good_at
 from medallion.views import history, names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from pyspark.sql import DataFrame as SparkFrame
     from pyspark.sql import SparkSession
 
 
@@ -38,6 +41,56 @@ def connect(pipeline: str, overrides: Sequence[str] = ()) -> "SparkSession":
     register(session, known)
     point("catalog.after_views")
     return session
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A pipeline's tables as a run left them, or as they stand: the versions, and a session to ask them by SQL."""
+
+    session: "SparkSession"
+    versions: dict[str, int]
+    tables: Mapping[str, Table]
+    suffix: str
+
+    def sql(self, text: str) -> "SparkFrame":
+        """Return the rows of a SELECT, in which ``shop_gold.revenue`` is that table as it was."""
+        for name in self.tables:
+            if name in self.versions:
+                known = re.escape(sql_name(name))
+                text = re.sub(rf"(?<![\w.]){known}(?![\w.])", self._view(name), text)
+        return self.session.sql(text)
+
+    def table(self, name: str) -> "SparkFrame":
+        """Return a table as it was, by its full name; raises ConfError where it was not there yet."""
+        if name not in self.versions:
+            raise ConfError(f"{name}: not in this cut; wanted one of {', '.join(self.versions)}")
+        return self.session.table(self._view(name))
+
+    def _view(self, name: str) -> str:
+        return f"{sql_name(name).replace('.', '__')}__{self.suffix}"
+
+
+def as_of(pipeline: str, at: str | None = None, overrides: Sequence[str] = (), sessions: Sessions | None = None) -> Cut:
+    """Open a pipeline's tables as a run left them, all of one cut, or as they stand where none is named.
+
+    As temporary views of one session: whatever others read meanwhile stays as it is. Raises ConfError where no table
+    has a commit of that run.
+    """
+    loaded = conf.load(pipeline, overrides)
+    prepared = run.prepare(loaded)
+    names_ = [name for name in prepared.tables if prepared.lake.exists(name)]
+    found: dict[str, State] = {}
+    for name in names_:
+        version = None if at is None else cut_version(prepared.lake, name, names_, at)
+        if version != NO_VERSION and (state := good_at(prepared.lake, name, version)) is not None:
+            found[name] = state
+    with quiet.starting():
+        session = (sessions or Sessions(loaded, _say)).fresh()
+    cut = Cut(session, {name: state.version for name, state in found.items()}, prepared.tables, "then" if at else "now")
+    for name, state in found.items():
+        select = gate.select_statement(prepared.tables[name], state, state.version)
+        session.sql(select).createOrReplaceTempView(cut._view(name))
+    return cut
 
 
 def _say(line: str) -> None:

@@ -19,6 +19,15 @@ def differences(anew: "DataFrame", stored: "DataFrame", key: tuple[str, ...]) ->
     return _told(surplus.unionByName(lacking).limit(_MOST).toArrow().to_pylist(), key)
 
 
+def checksum(rows: "DataFrame") -> tuple[int, str]:
+    """Return how many rows there are, and a sum over them that says whether they are the same in any order."""
+    from pyspark.sql import functions as F
+
+    hashed = F.xxhash64(*_comparable(rows)).cast("decimal(38,0)")
+    count, total = rows.agg(F.count("*"), F.sum(hashed)).first() or (0, None)
+    return count, f"{int(total or 0) % 2**64:016x}"
+
+
 def _told(rows: list[dict[str, Any]], key: tuple[str, ...]) -> list[str]:
     """Return a line a key: only in the table, only made anew, or which columns differ."""
     sides: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}

@@ -47,7 +47,8 @@ class Account:
     commit that changes no rows carries both forward, so the newest commit alone tells where a table is.
     ``cursor`` of a bronze table is how far its source was read, as the intake told. ``began`` is when the refresh
     did, in milliseconds since 1970, ``expected`` how many seconds its kind usually takes for as much data, and
-    ``bytes_read`` the size of the files that it had to look into.
+    ``bytes_read`` the size of the files that it had to look into. ``code`` is the commit of git that made it, with a
+    ``+`` where files differed from it.
     """
 
     run_id: str
@@ -63,6 +64,7 @@ class Account:
     began: int | None = None
     expected: float | None = None
     bytes_read: int | None = None
+    code: str | None = None
 
     def to_json(self) -> str:
         """Return the account as it is stored in ``userMetadata``."""

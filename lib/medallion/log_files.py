@@ -201,7 +201,7 @@ def _too_many(actions: Sequence[dict[str, Any]]) -> int:
     for one in (action["add"] for action in actions if "add" in action):
         more = _marked(one) - before.get(one["path"], 0) if before.get(one["path"]) else 0
         blocks = -(-int(json.loads(one.get("stats") or "{}").get("numRecords", 2**31)) // _BLOCK)
-        if min(2 * more, 8192 * blocks) + 16 * blocks + 64 > _FEED_TEXT * 4 // 5:
+        if more and min(2 * more, 8192 * blocks) + 16 * blocks + 64 > _FEED_TEXT * 4 // 5:
             return more
     return 0
 

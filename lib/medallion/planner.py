@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from medallion import commits, economy, log_files
+from medallion import code, commits, economy, log_files
 from medallion.bronze import COLUMNS as BRONZE_COLUMNS
 from medallion.errors import HistoryError
 from medallion.fingerprint import fingerprint, unsteady
@@ -50,6 +50,7 @@ class Plan:
             good=commits.SAME_COMMIT if judged else good,
             began=began,
             expected=round(self.cost.usual[way], 3) if self.cost else None,
+            code=code.commit_of(run.conf.project),
         )
 
     def in_full(self, reason: str) -> "Plan":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from medallion.commands.app import WORK, Json, Overrides, TableName, command
+from medallion.commands.app import WORK, Json, Limit, Overrides, Pipeline, TableName, command
 from medallion.conf import Conf
 from medallion.errors import ConfError
 from medallion.output import console, tell
@@ -53,6 +53,43 @@ def diff(
 
     with console(stderr=True).status(f"{table}: diff"):
         found = view.of(names.load(table, overrides), view.Question(table, before, after, why, csv))
+    tell(found.facts(), found.render, json=json)
+    return 0
+
+
+@command(WORK, 7, "reproduce TABLE [--at VERSION|RUN]")
+def reproduce(
+    table: TableName,
+    /,
+    *overrides: Overrides,
+    at: Annotated[str | None, Parameter(help="This version, or as it was when this run had ended.")] = None,
+    json: Json = False,
+) -> int:
+    """Make a table anew from the versions that it was made from, and compare; exit 1 where they differ."""
+    from medallion.views import names
+    from medallion.views import reproduce as view
+
+    with console(stderr=True).status(f"{table}: reproduce"):
+        found = view.of(names.load(table, overrides), table, at)
+    tell(found.facts(), found.render, json=json)
+    return 0 if found.passed else 1
+
+
+@command(WORK, 8, "sql PIPELINE SELECT [--at RUN] [--limit N]")
+def sql(
+    pipeline: Pipeline,
+    select: Annotated[str, Parameter(help="A SELECT over tables such as shop_gold.revenue.")],
+    /,
+    *overrides: Overrides,
+    at: Annotated[str | None, Parameter(help="Over all tables as they were when this run had ended.")] = None,
+    limit: Limit = 20,
+    json: Json = False,
+) -> int:
+    """Ask the tables of a pipeline by SQL, as they stand or as a run left them. Writes nothing."""
+    from medallion.views import asked as view
+
+    with console(stderr=True).status(f"{pipeline}: sql"):
+        found = view.of(pipeline, select, at, limit, overrides)
     tell(found.facts(), found.render, json=json)
     return 0
 

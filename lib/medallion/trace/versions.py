@@ -52,8 +52,16 @@ def named_version(run: Run, name: str, told: str) -> int:
 def version_of_run(lake: Lake, name: str, tables: list[str], run_id: str) -> int:
     """Return the version of a table that a run made, or that it found when it ended.
 
-    Raises ConfError where no table of the pipeline has a commit of that run.
+    Raises ConfError where no table of the pipeline has a commit of that run, or this one was not there yet.
     """
+    version = cut_version(lake, name, tables, run_id)
+    if version == NO_VERSION:
+        raise ConfError(f"{name}: was not there yet when run {run_id} ended; wanted a later run")
+    return version
+
+
+def cut_version(lake: Lake, name: str, tables: list[str], run_id: str) -> int:
+    """Return the same, but NO_VERSION for a table that was not there yet."""
     histories = {table: list(lake.history(table)) for table in tables if lake.exists(table)}
     ends = [one.at_ms for one in chain(*histories.values()) if one.account and one.account.run_id == run_id]
     if not ends:
@@ -62,9 +70,16 @@ def version_of_run(lake: Lake, name: str, tables: list[str], run_id: str) -> int
     own = histories.get(name, [])
     made = [one.version for one in own if one.account and one.account.run_id == run_id]
     earlier = [one.version for one in own if one.at_ms <= max(ends)]
-    if not (made or earlier):
-        raise ConfError(f"{name}: was not there yet when run {run_id} ended; wanted a later run")
-    return max(made or earlier)
+    return max(made or earlier, default=NO_VERSION)
+
+
+def good_at(lake: Lake, name: str, version: int | None) -> State | None:
+    """Return what readers saw of a table when a version was its newest, or see now; None where none had passed."""
+    commits = [one for one in lake.history(name) if version is None or one.version <= version]
+    newest = next((one.account for one in commits if one.account), None)
+    if newest is None or newest.good == NO_VERSION:
+        return None
+    return state_at(lake, name, newest.good)
 
 
 def _require(name: str, version: int, state: State, commits: list[Commit]) -> None:
