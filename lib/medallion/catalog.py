@@ -14,7 +14,11 @@ from medallion.session import Sessions, register
 from medallion.step import Run
 from medallion.tables import Silver, Table, sql_name
 from medallion.trace.versions import cut_version, good_at
+from medallion.views import diff as diffs
 from medallion.views import history, names
+from medallion.views import trace as traces
+from medallion.views.diff import Diff
+from medallion.views.trace import Trace
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -104,6 +108,24 @@ def path(name: str, overrides: Sequence[str] = ()) -> str:
     that full name, or none yet.
     """
     return names.existing(names.load(name, tuple(overrides)), name).path
+
+
+def trace(
+    name: str, *, at: str | None = None, verify: bool = False, overrides: Sequence[str] = (), **where: Any
+) -> Trace:
+    """Return what rows of a table were made of, down to their payloads; a notebook shows it as a page.
+
+    ``where`` pairs columns with values, None for a null; see `medallion.views.trace.of`, also for what it raises.
+    """
+    loaded = names.load(name, tuple(overrides))
+    told = {column: "null" if value is None else str(value) for column, value in where.items()}
+    return traces.of(loaded, traces.Question(name, told, at, verify), Sessions(loaded, _say))
+
+
+def diff(name: str, before: str | int, after: str | int, *, why: bool = False, overrides: Sequence[str] = ()) -> Diff:
+    """Return what differs between two versions of a table, or as two runs left it; see `medallion.views.diff.of`."""
+    loaded = names.load(name, tuple(overrides))
+    return diffs.of(loaded, diffs.Question(name, str(before), str(after), why), Sessions(loaded, _say))
 
 
 def versions(name: str, overrides: Sequence[str] = (), limit: int = 20) -> "DataFrame":

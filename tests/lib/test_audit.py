@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from medallion import cli, run
+from medallion import cli, commits, run
 from medallion import conf as conf_door
 from medallion.audit import run as auditing
 from medallion.audit.finding import INVARIANTS
 from medallion.audit.report import Audit
 from medallion.errors import ConfError
+from medallion.lake import Lake
 from medallion.output import console
 from tests import figures
 from tests.lib import audit_breaks, audit_lab
@@ -58,6 +59,15 @@ def test_a_clean_lake_is_quiet_and_nothing_of_it_is_touched(yard: Any) -> None:
         (10, "artifacts"),
     }
     assert _tree(folder) == before
+
+
+def test_so_is_one_whose_rows_were_replaced_by_key(scratch: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commits, "LARGE_BYTES", 0)
+    lake = audit_lab.make(scratch)
+    names = [f"yard.silver.{table}" for table in ("orders", "lines", "prices")]
+    assert all(any(commit.replaced for commit in Lake(lake.conf).history(name)) for name in names)
+    found = _audit(lake)
+    assert [(one.invariant, one.subject, one.what, one.examples) for one in found.findings] == []
 
 
 def test_a_clean_lake_was_looked_at(yard: Any) -> None:

@@ -78,6 +78,12 @@ class Trace:
         pages = Environment(loader=PackageLoader("medallion.views", "pages"), autoescape=True)
         return pages.get_template("trace.html").render(trace=self, said=self.said, cell=lambda value: cell(value, None))
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the page, in a frame, so that its looks stay its own."""
+        from html import escape
+
+        return f'<iframe srcdoc="{escape(self.page())}" style="width: 100%; height: 32rem; border: 0"></iframe>'
+
     @property
     def said(self) -> str:
         """What came of making the rows anew, in a line."""
