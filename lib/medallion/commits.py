@@ -39,7 +39,7 @@ APPEND_ONLY = {
 
 
 # From so many bytes on, rows are replaced by key instead of merged: see `merge`.
-LARGE_BYTES = 64 * 1024 * 1024
+LARGE_BYTES = 16 * 1024 * 1024
 
 # Said as `good` in the account of a commit that was judged beforehand: it is good itself.
 SAME_COMMIT = -2
