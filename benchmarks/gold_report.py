@@ -85,9 +85,8 @@ def write(sizes: Sequence[Mapping[str, Any]]) -> None:
 
 def _markdown(sizes: Sequence[Mapping[str, Any]]) -> str:
     runs = ", ".join(f"{one['lines']:,} lines: {one['repeats']}" for one in sorted(sizes, key=lambda one: one["lines"]))
-    peaks = ", ".join(
-        f"{one['peak_bytes'] / 1e9:.1f} GB at {one['lines']:,}" for one in sorted(sizes, key=lambda one: one["lines"])
-    )
+    measured = sorted((one for one in sizes if "peak_bytes" in one), key=lambda one: one["lines"])
+    peaks = ", ".join(f"{one['peak_bytes'] / 1e9:.1f} GB at {one['lines']:,}" for one in measured)
     fixed = [one for one in figures(sizes) if one.rows == _FIXED and one.subject == "mart and aggregate"]
     recent = [one for one in fixed if one.where == "recent"]
     grown = f"{recent[-1].seconds / recent[0].seconds:.2f} times" if len(recent) > 1 else "untried"

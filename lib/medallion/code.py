@@ -1,20 +1,15 @@
 """Which commit of git the project's code stands at: what has to be checked out to make a table anew as it was."""
 
-import os
 import subprocess
 from functools import lru_cache
 from pathlib import Path
 
-VARIABLE = "MEDALLION_CODE"  # says it where there is no repository, as on a cluster
 _PARTS = ("jobs", "lib", "conf")
 
 
 @lru_cache
 def commit_of(project: Path) -> str | None:
-    """Return the commit, with a ``+`` where code or conf differs from it; None where neither git nor anybody tells."""
-    told = os.environ.get(VARIABLE)
-    if told:
-        return told
+    """Return the commit, with a ``+`` where code or conf differs from it; None where git does not tell."""
     commit = _git(project, "rev-parse", "HEAD")
     if not commit:
         return None

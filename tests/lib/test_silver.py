@@ -470,10 +470,10 @@ def test_replay_takes_up_what_passes_by_now_and_leaves_the_rest(
         "numbers", {"id": "a", "seq": 1, "n": -1}, {"id": "b", "seq": 1, "n": -9}, {"id": "c", "seq": 1, "n": 1}
     )
     lake.run()
-    fingerprint = planner._fingerprint
+    fingerprint = planner.fingerprint_of
     relaxed = lake.with_overrides("expectations.silver.numbers=[{rule: range, column: n, min: -5}]")
     # Held still, as for a rule whose answer changed without its text: then only a replay judges again.
-    monkeypatch.setattr(planner, "_fingerprint", lambda run, table: "still")
+    monkeypatch.setattr(planner, "fingerprint_of", lambda run, table: "still")
     lake.run()
     idle = relaxed.run()
 
@@ -489,7 +489,7 @@ def test_replay_takes_up_what_passes_by_now_and_leaves_the_rest(
     assert [json.loads(row["row"])["id"] for row in quarantine] == ["b"]
     assert (again.rows["read"], again.rows["quarantined"]) == (1, 1)
     assert relaxed.versions() == before  # a replay of what still fails moves no table
-    monkeypatch.setattr(planner, "_fingerprint", fingerprint)
+    monkeypatch.setattr(planner, "fingerprint_of", fingerprint)
 
 
 def test_a_relaxed_expectation_judges_everything_again(scratch: Factory) -> None:

@@ -1,6 +1,7 @@
 """Two versions held against each other, one made anew, and a whole cut of the past asked by SQL."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,13 +106,22 @@ def test_a_version_of_another_definition_names_the_commit_to_check_out(
         reproduce.of(other.conf, "yard.gold.sales", None, yard.sessions)
 
 
-def test_commits_say_at_which_commit_the_code_stood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commits_say_at_which_commit_the_code_stood(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+        return subprocess.run(["git", *who, *words], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    assert code.commit_of(tmp_path / "jobs") is None
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "one.py").write_text("one = 1\n")
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "One")
+    head = git("rev-parse", "HEAD").strip()
+    assert code.commit_of(tmp_path) == head
+    (tmp_path / "jobs" / "one.py").write_text("one = 2\n")
     code.commit_of.cache_clear()
-    assert code.commit_of(tmp_path) is None
-    code.commit_of.cache_clear()
-    monkeypatch.setenv(code.VARIABLE, "abc123")
-    assert code.commit_of(tmp_path) == "abc123"
-    code.commit_of.cache_clear()
+    assert code.commit_of(tmp_path) == f"{head}+"
 
 
 def test_a_cut_shows_all_tables_as_a_run_left_them(yard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
