@@ -31,13 +31,19 @@ _ONCE = 0.05  # a larger share is changed once only
 _AGAIN = 20_000_000  # lines: of more the first refresh in full, which takes many minutes, is the only one
 
 
-def one(folder: Path, lines: int, repeats: int, shares: Sequence[float]) -> dict[str, Any]:
-    """Measure one size; return the runs, and the most memory that was resident at once, in bytes."""
+def one(folder: Path, lines: int, repeats: int, shares: Sequence[float]) -> None:
+    """Measure one size, and keep what was found beside its folder, as far as it came.
+
+    That is the runs, and at the end the most memory that was resident at once, in bytes.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     started = time.monotonic()
     watch = Watch([os.getpid()])
     lake = GoldLake(folder, lines)
     runs: list[dict[str, Any]] = []
+    machine = {"cores": os.cpu_count(), "python": platform.python_version()}
+    found: dict[str, Any] = {"lines": lines, "runs": runs, "repeats": repeats, **machine}
+    kept = folder.with_suffix(".json")
 
     def refresh(way: str, rows: int, where: str, repeat: int) -> None:
         for name in _TABLES:
@@ -46,6 +52,7 @@ def one(folder: Path, lines: int, repeats: int, shares: Sequence[float]) -> dict
             seconds = round(time.monotonic() - began, 2)
             told = {"way": way, "rows": rows, "where": where, "table": name, "seconds": seconds, "repeat": repeat}
             runs.append({**told, "technique": outcome.technique, "reason": outcome.reason})
+            kept.write_text(json.dumps(found, indent=1))
             sys.stderr.write(f"{lines:,} {way} {rows:,} {where} {name} {outcome.technique} {seconds}\n")
 
     lake.generate()
@@ -63,9 +70,8 @@ def one(folder: Path, lines: int, repeats: int, shares: Sequence[float]) -> dict
             refresh("full", min(changes), "all", repeat)
     lake.close()
     watch.close()
-    peak = watch.peak_bytes(started, time.monotonic())
-    machine = {"cores": os.cpu_count(), "python": platform.python_version()}
-    return {"lines": lines, "runs": runs, "peak_bytes": peak, "repeats": repeats, **machine}
+    found["peak_bytes"] = watch.peak_bytes(started, time.monotonic())
+    kept.write_text(json.dumps(found, indent=1))
 
 
 def main() -> None:
@@ -79,8 +85,7 @@ def main() -> None:
     options = parser.parse_args()
     shares = [float(share) for share in options.shares.split(",")]
     for lines in [int(one) for one in options.lines.split(",") if one]:
-        found = one(options.folder / str(lines), lines, options.repeats, shares)
-        (options.folder / f"{lines}.json").write_text(json.dumps(found, indent=1))
+        one(options.folder / str(lines), lines, options.repeats, shares)
     sizes = [json.loads(path.read_text()) for path in sorted(options.folder.glob("*.json"))]
     if options.docs:
         gold_report.write(sizes)
