@@ -72,7 +72,7 @@ def test_a_diff_names_the_records_that_made_the_difference(yard: Any) -> None:
 
     told = [reason for row in found.rows for reason in row.why]
     assert any(reason.startswith("+ yard.bronze.orders ") for reason in told)
-    assert all(reason.startswith(("+ yard.bronze.", "- yard.bronze.")) for reason in told), told
+    assert all(reason.startswith(("+ ", "- ")) for reason in told), told
 
 
 def test_runs_may_stand_for_versions(yard: Any) -> None:
@@ -94,16 +94,6 @@ def test_every_version_is_made_anew_as_it_was(yard: Any) -> None:
             assert found.found.checksums[0] == found.found.checksums[1]
             tried += 1
     assert tried > len(DERIVED)
-
-
-def test_a_version_of_another_definition_names_the_commit_to_check_out(
-    yard: Any, shared_scratch: Callable[..., Any]
-) -> None:
-    text = audit_lab.MODULES["gold/sales.py"].replace('how="left"', 'how="inner"')
-    modules = {**audit_lab.MODULES, "gold/sales.py": text}
-    other = shared_scratch("yard", modules, audit_lab.CONF, audit_lab.roots(yard.conf), at="redefined")
-    with pytest.raises(HistoryError, match=r"yard\.gold\.sales version \d+: made by another definition than today's"):
-        reproduce.of(other.conf, "yard.gold.sales", None, yard.sessions)
 
 
 def test_commits_say_at_which_commit_the_code_stood(tmp_path: Path) -> None:
@@ -156,3 +146,13 @@ def test_the_commands_answer_as_text_and_as_documents(
     assert json.loads(capsys.readouterr().out)["columns"] == ["id"]
     assert cli.main(["sql", "yard", "INSERT INTO yard_gold.sales SELECT * FROM yard_gold.sales", *roots]) == 2
     assert "sql: " in capsys.readouterr().err
+
+
+def test_a_version_of_another_definition_names_the_commit_to_check_out(
+    yard: Any, shared_scratch: Callable[..., Any]
+) -> None:
+    text = audit_lab.MODULES["gold/sales.py"].replace('how="left"', 'how="inner"')
+    modules = {**audit_lab.MODULES, "gold/sales.py": text}
+    other = shared_scratch("yard", modules, audit_lab.CONF, audit_lab.roots(yard.conf), at="redefined")
+    with pytest.raises(HistoryError, match=r"yard\.gold\.sales version \d+: made by another definition than today's"):
+        reproduce.of(other.conf, "yard.gold.sales", None, yard.sessions)
