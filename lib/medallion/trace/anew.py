@@ -6,16 +6,15 @@ from medallion import curate, gate, gold, planner, silver
 from medallion.compare import differences
 from medallion.errors import HistoryError
 from medallion.held import named
-from medallion.session import Sessions
 from medallion.step import Run, Step
 from medallion.tables import Bronze, Silver
 from medallion.trace.walk import Part, Place, Walk, as_of
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 
-def verify(run: Run, sessions: Sessions, walk: Walk) -> list[str]:
+def verify(run: Run, session: "SparkSession", walk: Walk) -> list[str]:
     """Return in what the traced rows differ from those made of the traced payloads alone, a line a key.
 
     Raises HistoryError where a definition on the way has changed since: then no row can be made anew.
@@ -28,7 +27,7 @@ def verify(run: Run, sessions: Sessions, walk: Walk) -> list[str]:
         )
     made: dict[Place, DataFrame] = {}
     for part in reversed(walk.parts):
-        made[part.place] = _made(run, sessions, part, {up.name: made[up.place] for up in walk.above(part).values()})
+        made[part.place] = _made(run, session, part, {up.name: made[up.place] for up in walk.above(part).values()})
     table, held = walk.root.table, walk.root.held
     if isinstance(table, Bronze):
         return []
@@ -43,12 +42,12 @@ def _is_as_defined(run: Run, part: Part) -> bool:
     return planner.fingerprint_of(as_of(run, part.state), part.table) == account.fingerprint
 
 
-def _made(run: Run, sessions: Sessions, part: Part, above: "dict[str, DataFrame]") -> "DataFrame":
+def _made(run: Run, session: "SparkSession", part: Part, above: "dict[str, DataFrame]") -> "DataFrame":
     """Return the rows of a part's table that come of rows of the tables above, as they would be stored."""
     table = part.table
     if isinstance(table, Bronze) or not above:
         return part.held.frame
-    step = Step(as_of(run, part.state), table, lambda: sessions.fresh())
+    step = Step(as_of(run, part.state), table, lambda: session)
     if not isinstance(table, Silver):
         return gold.made_of(step, table, above)
     lookups = {lookup.table: above[lookup.table] for lookup in table.lookups}

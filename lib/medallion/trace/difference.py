@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from medallion import changes, gate
 from medallion.errors import ConfError
 from medallion.lake import Mark, State
-from medallion.session import Sessions, from_arrow
+from medallion.session import from_arrow
 from medallion.step import Run
 from medallion.tables import Bronze, Table
 from medallion.trace import walk
@@ -28,7 +28,7 @@ class Cause:
     redefined: list[str]
 
 
-def between(run: Run, sessions: Sessions, before: State, after: State) -> "DataFrame":
+def between(run: Run, session: "SparkSession", before: State, after: State) -> "DataFrame":
     """Return a row a key that differs: its ``_kind``, and the columns as they ``_was_…`` and ``_is_…``.
 
     From the change feed of the versions between, where it is whole; else from both versions. Raises ConfError for
@@ -39,7 +39,7 @@ def between(run: Run, sessions: Sessions, before: State, after: State) -> "DataF
     table = run.tables[before.name]
     if isinstance(table, Bronze):
         raise ConfError(f"{table.name}: append-only, its rows never differ; wanted a silver or gold table")
-    moved = _moved(run, sessions.fresh(), table, before, after)
+    moved = _moved(run, session, table, before, after)
     sides = {"_is_": moved.where("_net > 0"), "_was_": moved.where("_net < 0")}
     is_, was = (frame.select([F.col(c).alias(to + c) for c in table.columns]) for to, frame in sides.items())
     met = [F.col(f"_is_{column}").eqNullSafe(F.col(f"_was_{column}")) for column in table.key]
@@ -49,11 +49,11 @@ def between(run: Run, sessions: Sessions, before: State, after: State) -> "DataF
     return joined.withColumn("_kind", kind.otherwise("changed")).drop("_in_before", "_in_after")
 
 
-def cause(run: Run, sessions: Sessions, before: State, after: State, where: Mapping[str, Any]) -> Cause:
+def cause(run: Run, session: "SparkSession", before: State, after: State, where: Mapping[str, Any]) -> Cause:
     """Return what the row with such values is made of at one version, and was not at the other."""
     told = []
     for state in (before, after):
-        with walk.down(run, sessions, state, where) as found:
+        with walk.down(run, session, state, where) as found:
             records = [part for part in found.parts if isinstance(part.table, Bronze)]
             rows = [{"table": p.name, **row} for p in records for row in p.held.frame.toArrow().to_pylist()]
             marks = {part.name: part.state.account.fingerprint for part in found.parts if part.state.account}

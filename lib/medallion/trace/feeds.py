@@ -11,43 +11,42 @@ from medallion.gold.patch import Work, union
 from medallion.held import Held, Holder, named
 from medallion.lake import State
 from medallion.planner import Plan
-from medallion.session import Sessions
 from medallion.step import Run, Step
 from medallion.tables import Aggregate, Derived, Lookup, Mart, Silver, Table, seen
 from medallion.trace.versions import state_at
 from medallion.trace.walk import Part, Stored, Walk, having
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 
 @contextmanager
-def up(run: Run, sessions: Sessions, state: State, where: "Mapping[str, Any]") -> Iterator[Walk]:
+def up(run: Run, session: "SparkSession", state: State, where: "Mapping[str, Any]") -> Iterator[Walk]:
     """Walk from rows of a table up to all rows that these have a part in, as they stand; held until the end.
 
     ``where`` pairs columns with values, None for a null. The parts say in ``for_`` what they are made of.
     """
     with Holder() as holder:
-        step = Step(run, run.tables[state.name], lambda: sessions.fresh())
+        step = Step(run, run.tables[state.name], lambda: session)
         rows = having(gate.read_version(step.session, state, state.version), where)
         found = {state.name: Part(step.table, state, holder.hold(rows), ())}
         for name, table in run.tables.items():
             sources = [one for one in table.upstream if one in found]
             if not sources or not run.lake.exists(name):
                 continue
-            part = _fed(run, sessions, state_at(run.lake, name), [found[one] for one in sources], holder)
+            part = _fed(run, session, state_at(run.lake, name), [found[one] for one in sources], holder)
             if not part.held.is_empty:
                 found[name] = part
         yield Walk(tuple(found.values()))
 
 
-def _fed(run: Run, sessions: Sessions, state: State, sources: list[Part], holder: Holder) -> Part:
+def _fed(run: Run, session: "SparkSession", state: State, sources: list[Part], holder: Holder) -> Part:
     """Return the rows of a table that rows of tables it reads have a part in."""
     table = run.tables[state.name]
     states = {one.name: one.state for one in sources}
     upstream = {name: states.get(name) or state_at(run.lake, name) for name in table.upstream}
     planned = Plan("trace", "", state, upstream, {}, "")
-    work = Stored(Step(run, table, lambda: sessions.fresh()), planned, holder)
+    work = Stored(Step(run, table, lambda: session), planned, holder)
     stored = gate.read_version(work.step.session, state, state.version)
     condition = seen(table)
     stored = stored.where(condition) if condition else stored

@@ -7,14 +7,13 @@ from medallion import gate, gold, planner, silver
 from medallion.compare import checksum, differences
 from medallion.errors import ConfError, HistoryError
 from medallion.lake import State
-from medallion.session import Sessions
 from medallion.step import Run, Step
 from medallion.tables import INTERVAL, Bronze, Silver
 from medallion.trace.versions import upstream_at
 from medallion.trace.walk import as_of
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Reproduced:
     differences: list[str]
 
 
-def reproduce(run: Run, sessions: Sessions, state: State) -> Reproduced:
+def reproduce(run: Run, session: "SparkSession", state: State) -> Reproduced:
     """Make a table anew as of a version of it, and compare.
 
     Raises ConfError for bronze, HistoryError where its definition has changed since, or what it was made from is gone.
@@ -40,7 +39,7 @@ def reproduce(run: Run, sessions: Sessions, state: State) -> Reproduced:
         at = f": check out {account.code}, with its conf" if account.code else ", at a commit that it did not record"
         raise HistoryError(f"{state.name} version {state.version}: made by another definition than today's{at}")
     upstream = {name: upstream_at(run.lake, name, account.watermark[name], state) for name in table.upstream}
-    step = Step(then, table, lambda: sessions.fresh())
+    step = Step(then, table, lambda: session)
     planned = replace(planner.plan(then, table, upstream), technique="full")
     stored = gate.read_version(step.session, state, state.version)
     if isinstance(table, Silver):

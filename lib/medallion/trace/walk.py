@@ -13,13 +13,12 @@ from medallion.gold.patch import Work, union
 from medallion.held import Held, Holder, named
 from medallion.lake import State
 from medallion.planner import Plan
-from medallion.session import Sessions
 from medallion.step import Run, Step
 from medallion.tables import Aggregate, Bronze, Derived, Lookup, Mart, Silver, Table, seen
 from medallion.trace.versions import upstream_at
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 Place = tuple[str, int]  # a table's name, and its version
 
@@ -89,14 +88,14 @@ class Stored(Work):
 
 
 @contextmanager
-def down(run: Run, sessions: Sessions, state: State, where: "Mapping[str, Any]") -> Iterator[Walk]:
+def down(run: Run, session: "SparkSession", state: State, where: "Mapping[str, Any]") -> Iterator[Walk]:
     """Walk from the rows of a table with such values down to bronze; what was found is held until the end.
 
     ``where`` pairs columns with values, None for a null.
     """
     with Holder() as holder:
         table = run.tables[state.name]
-        step = Step(run, table, lambda: sessions.fresh())
+        step = Step(run, table, lambda: session)
         rows = gate.read_version(step.session, state, state.version)
         condition = None if isinstance(table, Bronze) else seen(table)
         rows = having(rows.where(condition) if condition else rows, where)
@@ -106,7 +105,7 @@ def down(run: Run, sessions: Sessions, state: State, where: "Mapping[str, Any]")
             for place in sorted(place for place in asked if place[0] == name):
                 part = _held(run.tables[name], asked[place], holder)
                 parts.append(part)
-                for upstream, frame, why in _made_of(as_of(run, part.state), sessions, part, holder):
+                for upstream, frame, why in _made_of(as_of(run, part.state), session, part, holder):
                     one = asked.setdefault((upstream.name, upstream.version), _Asked(upstream))
                     one.frames.append(frame)
                     one.for_.append((name, why))
@@ -137,14 +136,14 @@ def _held(table: Table, asked: _Asked, holder: Holder) -> Part:
     return Part(table, asked.state, holder.hold(rows), tuple(dict.fromkeys(asked.for_)))
 
 
-def _made_of(run: Run, sessions: Sessions, part: Part, holder: Holder) -> "Iterator[tuple[State, DataFrame, str]]":
+def _made_of(run: Run, session: "SparkSession", part: Part, holder: Holder) -> "Iterator[tuple[State, DataFrame, str]]":
     """Yield what rows were made of: an upstream table at its version, rows of it, and what part these have."""
     table, account = part.table, part.state.account
     if isinstance(table, Bronze) or account is None or part.held.is_empty:
         return
     upstream = {name: upstream_at(run.lake, name, account.watermark[name], part.state) for name in table.upstream}
     planned = Plan("trace", "", part.state, upstream, account.watermark, account.fingerprint)
-    work = Stored(Step(run, table, lambda: sessions.fresh()), planned, holder)
+    work = Stored(Step(run, table, lambda: session), planned, holder)
     ways = {Mart: _of_mart, Aggregate: _of_aggregate, Derived: _of_derived, Silver: _of_silver}
     for name, frame, why in ways[type(table)](work, table, part.held):  # type: ignore[operator]
         yield upstream[name], frame, why

@@ -78,8 +78,9 @@ def of(conf: Conf, asked: Question, sessions: Sessions | None = None) -> Diff:
     versions = [named_version(run, asked.table, one) for one in (asked.before, asked.after)]
     before, after = (state_at(run.lake, asked.table, version) for version in versions)
     own = sessions or Sessions(conf)
+    session = own.fresh()
     try:
-        found = difference.between(run, own, before, after).persist()
+        found = difference.between(run, session, before, after).persist()
         told = dict.fromkeys(difference.KINDS, 0) | {
             row["_kind"]: row["count"] for row in found.groupBy("_kind").count().collect()
         }
@@ -87,7 +88,7 @@ def of(conf: Conf, asked: Question, sessions: Sessions | None = None) -> Diff:
         if asked.why:
             wanted = [row for kind in difference.KINDS for row in rows if row.kind == kind][:_EXPLAINED]
             for row in wanted:
-                row.why.extend(_why(difference.cause(run, own, before, after, row.key)))
+                row.why.extend(_why(difference.cause(run, session, before, after, row.key)))
         if asked.file is not None:
             found.toPandas().to_csv(asked.file, index=False)
         found.unpersist()

@@ -64,7 +64,7 @@ def of(conf: Conf, name: str, at: str | None = None, sessions: Sessions | None =
     state = state_at(run.lake, name, None if at is None else named_version(run, name, at))
     own = sessions or Sessions(conf)
     try:
-        found = reproduce(run, own, state)
+        found = reproduce(run, own.fresh(), state)
     finally:
         if sessions is None:
             own.stop()

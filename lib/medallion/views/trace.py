@@ -127,15 +127,16 @@ def of(conf: Conf, asked: Question, sessions: Sessions | None = None) -> Trace:
     version = None if at is None else named_version(run, name, at)
     state = state_at(run.lake, name, version)
     own = sessions or Sessions(conf)
+    session = own.fresh()
     try:
-        with (feeds.up if asked.up else walk.down)(run, own, state, wanted) as found:
+        with (feeds.up if asked.up else walk.down)(run, session, state, wanted) as found:
             if found.root.held.is_empty:
                 told = in_a_line(", ".join(f"{column}={value}" for column, value in asked.where.items()))
                 raise ConfError(
                     f"{name}: version {state.version} has no row with {told}; `medallion show {name}` lists some"
                 )
             hops = [_hop(run, part, asked.limit) for part in found.parts]
-            different = anew.verify(run, own, found) if asked.verify else None
+            different = anew.verify(run, session, found) if asked.verify else None
     finally:
         if sessions is None:
             own.stop()
