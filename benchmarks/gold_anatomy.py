@@ -7,7 +7,6 @@ changed: as shipped, and with one measure taken back at a time, by turns in one 
 of them ran, are from Spark's own event log.
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -172,11 +171,7 @@ def tables(refreshes: Sequence[Refresh], jobs: Sequence[Job]) -> str:
 
 def main() -> None:
     """Measure, and report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lines", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--docs", action="store_true", help="write the figures to docs/performance.md")
-    options = parser.parse_args()
+    options = page.options(__doc__, lines=1_000_000, repeats=5)
     found = tables(*measure(options.lines, options.repeats))
     if options.docs:
         told = f"{CHANGED:,} of {options.lines:,} lines changed, {os.cpu_count()} cores; medians of {options.repeats}."

@@ -8,12 +8,12 @@ MERGE by hand knows between which keys the changes lie, as the engine does; once
 with the table clustered by its key and compacted.
 """
 
-import argparse
 import os
 import shutil
 import statistics
 import sys
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +54,7 @@ def measure(lake: GoldLake, repeats: int) -> list[Run]:
     lake.generate()
     first = Path(lake.path(LINES))
     runs = []
+    order = deque(WAYS)
     for layout in ("in order", "scattered"):
         copies = {way: first.with_name(f"{way}_{layout.replace(' ', '_')}") for way in WAYS}
         for way, folder in copies.items():
@@ -63,7 +64,8 @@ def measure(lake: GoldLake, repeats: int) -> list[Run]:
                 for where in ("recent", "spread"):
                     changed = lake.lines_changed(rows, where).persist()
                     changed.count()
-                    for way in (*list(WAYS)[len(runs) % len(WAYS) :], *list(WAYS)[: len(runs) % len(WAYS)]):
+                    order.rotate()
+                    for way in order:
                         if way == "rewritten" and repeat:
                             continue  # it takes long
                         began = time.monotonic()
@@ -124,11 +126,7 @@ def table(runs: list[Run]) -> str:
 
 def main() -> None:
     """Measure, and report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lines", type=int, default=10_000_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--docs", action="store_true", help="write the figures to docs/performance.md")
-    options = parser.parse_args()
+    options = page.options(__doc__, lines=10_000_000, repeats=3)
     shutil.rmtree(ROOT, ignore_errors=True)
     lake = GoldLake(ROOT, options.lines)
     found = table(measure(lake, options.repeats))

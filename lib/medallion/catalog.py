@@ -1,19 +1,19 @@
 """A pipeline's tables by name in Spark SQL, at the versions that passed: for notebooks, audits, ad hoc SQL."""
 
-import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion import conf, gate, quiet, run
 from medallion.errors import ConfError
 from medallion.faults import point
+from medallion.graph import renamed
 from medallion.lake import NO_VERSION, State
 from medallion.session import Sessions, register
 from medallion.step import Run
-from medallion.tables import Silver, Table, sql_name
-from medallion.trace.versions import cut_version, good_at
+from medallion.tables import Silver, sql_name
+from medallion.trace.versions import cut_of_run, good_at
 from medallion.views import diff as diffs
 from medallion.views import history, names
 from medallion.views import trace as traces
@@ -53,15 +53,12 @@ class Cut:
 
     session: "SparkSession"
     versions: dict[str, int]
-    tables: Mapping[str, Table]
     suffix: str
 
     def sql(self, text: str) -> "SparkFrame":
         """Return the rows of a SELECT, in which ``shop_gold.revenue`` is that table as it was."""
-        for name in self.tables:
-            if name in self.versions:
-                known = re.escape(sql_name(name))
-                text = re.sub(rf"(?<![\w.]){known}(?![\w.])", self._view(name), text)
+        for name in self.versions:
+            text = renamed(text, name, self._view(name))
         return self.session.sql(text)
 
     def table(self, name: str) -> "SparkFrame":
@@ -82,15 +79,15 @@ def as_of(pipeline: str, at: str | None = None, overrides: Sequence[str] = (), s
     """
     loaded = conf.load(pipeline, overrides)
     prepared = run.prepare(loaded)
-    names_ = [name for name in prepared.tables if prepared.lake.exists(name)]
+    cut_at = None if at is None else cut_of_run(prepared.lake, pipeline, prepared.tables, at)
     found: dict[str, State] = {}
-    for name in names_:
-        version = None if at is None else cut_version(prepared.lake, name, names_, at)
-        if version != NO_VERSION and (state := good_at(prepared.lake, name, version)) is not None:
+    for name in prepared.tables if cut_at is None else cut_at:
+        state = good_at(prepared.lake, name, cut_at[name] if cut_at else None)
+        if state is not None:
             found[name] = state
     with quiet.starting():
         session = (sessions or Sessions(loaded, _say)).fresh()
-    cut = Cut(session, {name: state.version for name, state in found.items()}, prepared.tables, "then" if at else "now")
+    cut = Cut(session, {name: state.version for name, state in found.items()}, "then" if at else "now")
     for name, state in found.items():
         select = gate.select_statement(prepared.tables[name], state, state.version)
         session.sql(select).createOrReplaceTempView(cut._view(name))

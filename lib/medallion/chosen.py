@@ -5,6 +5,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from medallion import bronze, changes, gate, quarantine
+from medallion.curate import may_meet
 from medallion.planner import Plan
 from medallion.step import Step
 from medallion.tables import Lookup, Silver
@@ -81,8 +82,5 @@ def _using(step: Step, stored: "DataFrame", lookup: Lookup, planned: Plan) -> "D
     dates = [lookup.as_of[1]] if lookup.as_of else []
     values = changes.net(moved, list(dict.fromkeys([*lookup.on.values(), *dates, *lookup.take])))
     values = values.select([F.col(column).alias(f"_moved_{column}") for column in values.columns])
-    met = [F.col(mine) == F.col(f"_moved_{theirs}") for mine, theirs in lookup.on.items()]
-    if lookup.as_of:
-        mine, theirs = F.col(lookup.as_of[0]), F.col(f"_moved_{lookup.as_of[1]}")
-        met += [mine >= theirs, mine <= F.date_add(theirs, lookup.within_days)]
+    met = may_meet(lookup, theirs="_moved_")
     return stored.where("NOT _deleted").join(F.broadcast(values), on=met, how="semi").select("_record_id")

@@ -108,8 +108,8 @@ def merge(lake: Lake, target: Target, source: "DataFrame", match: Match, account
     """
     if target.state is None:
         return append(lake, target, source.where("not _gone").drop("_gone"), account)
-    is_large = lake.size(target.name) >= LARGE_BYTES and lake.marks_deleted(target.name)
-    if is_large and "_gone" not in source.columns:
+    upserts = "_gone" not in source.columns
+    if upserts and lake.size(target.name) >= LARGE_BYTES and lake.marks_deleted(target.name):
         return _replace(lake, target, source, match, account)
     session = source.sparkSession
     columns = [backquoted(column) for column in source.columns if column != "_gone"]
@@ -120,7 +120,7 @@ def merge(lake: Lake, target: Target, source: "DataFrame", match: Match, account
     sets = ", ".join(f"t.{column} = s.{column}" for column in columns)
     names, values = (", ".join(f"{prefix}{column}" for column in columns) for prefix in ("", "s."))
     deletes, inserts = "", ""
-    if "_gone" in source.columns:
+    if not upserts:
         deletes, inserts = "WHEN MATCHED AND s._gone THEN DELETE", "AND NOT s._gone"
     done = target.dated(account)
     point("commits.before_merge")

@@ -83,6 +83,17 @@ def looked_up(rows: "DataFrame", lookups: Sequence[Lookup], tables: Mapping[str,
     return rows.drop(*[f"_met_{number}" for number in range(len(lookups))])
 
 
+def may_meet(lookup: Lookup, *, own: str = "", theirs: str = "") -> "Column":
+    """Return the condition that rows meet by a lookup, columns under prefixes; of an as-of one all within its days."""
+    from pyspark.sql import functions as F
+
+    met = [F.col(own + mine) == F.col(theirs + other) for mine, other in lookup.on.items()]
+    if lookup.as_of:
+        day, since = F.col(own + lookup.as_of[0]), F.col(theirs + lookup.as_of[1])
+        met += [day >= since, day <= F.date_add(since, lookup.within_days)]
+    return _all(met)
+
+
 def _side(lookup: Lookup, table: "DataFrame") -> "DataFrame":
     """Return the looked-up table with one row for each thing to meet; as-of rows are spread over their days."""
     from pyspark.sql import Window

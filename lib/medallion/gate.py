@@ -1,6 +1,5 @@
 """The gate: a version is judged by its table's expectations, and readers see the last one that passed."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from medallion.conf import Expectation
 from medallion.errors import QualityError
 from medallion.expectations import check_table, table_rules
 from medallion.faults import point
-from medallion.graph import check_sql, named_in
+from medallion.graph import check_sql, named_in, renamed
 from medallion.lake import NO_VERSION, Account, State
 from medallion.session import from_arrow
 from medallion.small import read_small
@@ -42,9 +41,14 @@ def read_version(session: "SparkSession", state: State, version: int) -> "DataFr
 
 def public(table: Table, frame: "DataFrame") -> "DataFrame":
     """Return what readers see: the declared columns, tombstones and superseded versions hidden."""
-    condition = seen(table)
-    frame = frame.where(condition) if condition else frame
+    frame = visible(table, frame)
     return frame.select(*table.columns) if table.columns else frame
+
+
+def visible(table: Table, frame: "DataFrame") -> "DataFrame":
+    """Return the stored rows that readers see, technical columns too."""
+    condition = seen(table)
+    return frame.where(condition) if condition else frame
 
 
 def one_a_key(table: Table, frame: "DataFrame") -> "DataFrame":
@@ -200,14 +204,14 @@ def _singular(step: Step, expectation: Expectation, whole: Whole) -> "DataFrame"
 def _bind(step: Step, text: str, given: Mapping[str, "DataFrame"], seen: "Callable[[DataFrame], DataFrame]") -> str:
     """Give each public name in a SQL text a temporary view of this session, and return the text with their names."""
     for name in named_in(text, step.run.tables):
-        table, known = step.run.tables[name], sql_name(name)
+        table = step.run.tables[name]
         if name in given:
             frame = given[name]
         else:
             state = require_passed(step, step.lake.state(name), name)
             version = state.data if layer_of(name) == "bronze" else state.good
             frame = public(table, read_version(step.session, state, version))
-        view = known.replace(".", "__")
+        view = sql_name(name).replace(".", "__")
         seen(frame).createOrReplaceTempView(view)
-        text = re.sub(rf"\b{re.escape(known)}\b", view, text)
+        text = renamed(text, name, view)
     return text

@@ -86,6 +86,11 @@ def named_in(text: str, tables: Mapping[str, Table]) -> list[str]:
     return [name for name in tables if re.search(rf"\b{re.escape(sql_name(name))}\b", text)]
 
 
+def renamed(text: str, name: str, to: str) -> str:
+    """Return a SQL text with another name in place of a table's public one."""
+    return re.sub(rf"\b{re.escape(sql_name(name))}\b", to, text)
+
+
 def select(tables: Mapping[str, Table], *, layer: str | None = None, table: str | None = None) -> list[str]:
     """Return the names a run is limited to; a table may be named in full, or as ``silver.orders``."""
     if layer is not None and layer not in LAYERS:

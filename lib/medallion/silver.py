@@ -56,7 +56,7 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
         if planned.technique != "full" and step.lake.size(table.name) >= commits.LARGE_BYTES:
             rows = holder.cache(rows)
             keys = _keys(table, rows, chosen, holder)
-        sorted_out = holder.cache(_sort_out(step, table, planned, chosen, rows, keys))
+        sorted_out = holder.cache(_sort_out(table, chosen, rows, columns, _stored(step, planned, keys)))
         counted = outcomes.count(table, sorted_out, row_rules(gate.expectations_of(step)))
         point("silver.judged")
         if counted.displaced and planned.technique != "full":
@@ -87,24 +87,32 @@ def curated(step: Step, table: Silver, planned: Plan, records: "DataFrame") -> "
     return curate.curated(table, records, lookups, step.parameters(), gate.expectations_of(step))
 
 
+def told_by_records(table: Silver, stored: "DataFrame") -> "DataFrame":
+    """Return of stored rows what all records together tell: no tombstones of children, of which only history does."""
+    stored = stored.where("NOT _deleted") if table.parent else stored
+    return stored.select(*table.columns, *(INTERVAL if table.keeps_versions else ()), "_record_id", "_deleted")
+
+
 def of_all(table: Silver, rows: "DataFrame") -> "DataFrame":
     """Return judged rows with ``_outcome`` where they are all there is."""
     return intervals.of_all(table, rows) if table.keeps_versions else outcomes.among_themselves(table, rows)
 
 
-def _sort_out(
-    step: Step, table: Silver, planned: Plan, chosen: Chosen, rows: "DataFrame", keys: Keys | None
-) -> "DataFrame":
-    """Return rows with ``_outcome``: what becomes of each; and stored rows that are to be written anew with them.
-
-    Only stored rows that meet ``keys`` are looked at, where these are given.
-    """
-    columns = contract(table, rows)
-    again = chosen.again is not None
+def _stored(step: Step, planned: Plan, keys: Keys | None) -> "DataFrame | None":
+    """Return the rows that a table stores, or those that meet ``keys``; None where all of them are made anew."""
     if planned.technique == "full" or planned.state is None:
-        return of_all(table, rows)
+        return None
     stored = gate.read_version(step.session, planned.state, planned.state.data)
-    stored = keys.meeting(stored) if keys else stored
+    return keys.meeting(stored) if keys else stored
+
+
+def _sort_out(
+    table: Silver, chosen: Chosen, rows: "DataFrame", columns: Sequence[str], stored: "DataFrame | None"
+) -> "DataFrame":
+    """Return rows with ``_outcome``: what becomes of each; and stored rows that are to be written anew with them."""
+    if stored is None:
+        return of_all(table, rows)
+    again = chosen.again is not None
     if table.keeps_versions:
         return intervals.rebuilt(table, rows, columns, stored, again=again)
     sorted_out = outcomes.against_stored(table, rows, columns, stored, again=again)

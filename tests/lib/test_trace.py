@@ -12,7 +12,7 @@ from medallion import cli
 from medallion.errors import ConfError, HistoryError
 from medallion.lake import Lake
 from medallion.query import select
-from medallion.views import trace
+from medallion.views import at_hand, trace
 from medallion.views.trace import Question
 from tests.lib import audit_lab
 
@@ -153,7 +153,7 @@ def test_the_command_prints_a_tree_a_document_and_a_page(
     yard: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(yard.conf.project)
-    monkeypatch.setattr(trace, "Sessions", lambda _: yard.sessions)
+    monkeypatch.setattr(at_hand, "Sessions", lambda _: yard.sessions)
     monkeypatch.setattr(yard.sessions, "stop", lambda: None)
     row = _rows(yard, "yard.gold.sales")[0]
     page = tmp_path / "trace.html"

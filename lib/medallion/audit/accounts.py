@@ -107,10 +107,9 @@ def _uneven_patch(rows: Mapping[str, int], entry: Entry) -> Iterator[str]:
         yield "keys is not written + gone"
     if entry.operation == "WRITE" and entry.replaced is None:
         yield from _overwritten(_added(entry), entry)
-    merged = _merged(entry)
-    if merged is not None:
-        if merged > rows["written"] or entry.metric("numTargetRowsDeleted") > rows[GONE]:
-            yield f"Delta merged {merged} rows, and deleted {entry.metric('numTargetRowsDeleted')}"
+    merged, deleted = _merged(entry), entry.metric("numTargetRowsDeleted")
+    if merged is not None and (merged > rows["written"] or deleted > rows[GONE]):
+        yield f"Delta merged {merged} rows, and deleted {deleted}"
 
 
 def _merged(entry: Entry) -> int | None:

@@ -18,6 +18,7 @@ from medallion.quarantine import name_of
 from medallion.receiver.inbox import FILE
 from medallion.step import Run
 from medallion.tables import Bronze, Silver
+from medallion.trace.versions import cut
 
 SAMPLE = 1000  # files, deliveries and payloads, of each table or source, that are read as a whole
 
@@ -129,7 +130,7 @@ def pin(run: Run, at: str | None = None, sample: int = SAMPLE) -> Pinned:
         if isinstance(table, Silver) and _is_there(run.lake, name_of(table))
     }
     logs = {name: Log(run.lake.path(name)) for name in (*names, *quarantined.values())}
-    until = {name: log.newest for name, log in logs.items()} if at is None else cut(logs, at, run.conf.name)
+    until = {name: log.newest for name, log in logs.items()} if at is None else _cut(logs, at, run.conf.name)
     pins = {name: _pin(run.lake, name, log, until[name]) for name, log in logs.items() if until[name] != NO_VERSION}
     sources = {table.source for table in run.tables.values() if isinstance(table, Bronze)}
     inboxes = {source: _inbox(Landing(run.conf, source).folder / FILE) for source in sorted(sources)}
@@ -145,16 +146,11 @@ def pin(run: Run, at: str | None = None, sample: int = SAMPLE) -> Pinned:
     )
 
 
-def cut(logs: Mapping[str, Log], run_id: str, pipeline: str) -> dict[str, int]:
+def _cut(logs: Mapping[str, Log], run_id: str, pipeline: str) -> dict[str, int]:
     """Return the version of each table when a run had ended: its own newest, or what was there before it ended."""
-    ends = [entry.at_ms for log in logs.values() for entry, account in log.accounts() if account.run_id == run_id]
-    if not ends:
+    found = cut({name: log.entries.values() for name, log in logs.items()}, run_id)
+    if not found:
         raise ConfError(f"--at: found no commit of run {run_id!r}; `medallion status {pipeline}` lists the last runs")
-    found: dict[str, int] = {}
-    for name, log in logs.items():
-        own = [entry.version for entry, account in log.accounts() if account.run_id == run_id]
-        earlier = [entry.version for entry in log.entries.values() if entry.at_ms <= max(ends)]
-        found[name] = max(own or earlier, default=NO_VERSION)
     return found
 
 

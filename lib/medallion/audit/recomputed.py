@@ -6,7 +6,6 @@ whatever their order. Only a table whose definition is today's can be made anew.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date
 from typing import TYPE_CHECKING
 
 from medallion import gate, gold, planner, quarantine, silver
@@ -15,8 +14,9 @@ from medallion.audit.pins import Pin, Pinned
 from medallion.compare import differences
 from medallion.lake import NO_VERSION, State
 from medallion.planner import Plan
-from medallion.step import Run, Step
-from medallion.tables import INTERVAL, Bronze, Silver, Table
+from medallion.step import Step
+from medallion.tables import Bronze, Silver, Table
+from medallion.trace.walk import as_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -43,7 +43,7 @@ def _table(
     upstream = _upstream(pinned, table, pin, result)
     if upstream is None or pin.account is None:
         return
-    run = _as_of(pinned.run, pin)
+    run = as_of(pinned.run, pin.state_at(pin.good))
     planned = planner.plan(run, table, upstream)  # type: ignore[arg-type]
     if planned.fingerprint != pin.account.fingerprint:
         result.skip(table.name, "its definition changed since; the next run refreshes it in full")
@@ -73,12 +73,6 @@ def _upstream(pinned: Pinned, table: Table, pin: Pin, result: Result) -> "Mappin
     return found
 
 
-def _as_of(run: Run, pin: Pin) -> Run:
-    """Return the run with the date that a table's rows were made with."""
-    told = pin.account.run_date if pin.account else None
-    return replace(run, run_date=date.fromisoformat(told)) if told else run
-
-
 def _bytes(pin: Pin, pinned: Pinned, upstream: Mapping[str, State]) -> int:
     return sum(one.log.snapshot(one.version).bytes for one in (pin, *(pinned.tables[name] for name in upstream)))
 
@@ -95,11 +89,9 @@ def _silver(pinned: Pinned, step: Step, table: Silver, planned: Plan, pin: Pin, 
 
 
 def _written(step: Step, table: Silver, rows: "DataFrame", pin: Pin, result: Result) -> None:
-    columns = [*table.columns, *(INTERVAL if table.keeps_versions else ()), "_record_id", "_deleted"]
-    stored = gate.read_version(step.session, pin.state_at(pin.good), pin.good).select(*columns)
-    if table.parent:  # children that are gone leave tombstones, which nothing but history tells of
-        stored = stored.where("NOT _deleted")
-    _compare(table.name, rows.where("_outcome = 'written'").select(*columns), stored, table.key, pin, result)
+    stored = silver.told_by_records(table, gate.read_version(step.session, pin.state_at(pin.good), pin.good))
+    anew = rows.where("_outcome = 'written'").select(*stored.columns)
+    _compare(table.name, anew, stored, table.key, pin, result)
 
 
 def _rejected(pinned: Pinned, step: Step, table: Silver, rows: "DataFrame", result: Result) -> None:

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from medallion import gate
+from medallion.curate import may_meet
 from medallion.gold import mart
 from medallion.gold.patch import Work, union
 from medallion.held import Held, Holder, named
 from medallion.lake import State
 from medallion.planner import Plan
 from medallion.step import Run, Step
-from medallion.tables import Aggregate, Derived, Lookup, Mart, Silver, Table, seen
+from medallion.tables import Aggregate, Derived, Lookup, Mart, Silver, Table
 from medallion.trace.versions import state_at
 from medallion.trace.walk import Part, Stored, Walk, having
 
@@ -27,9 +27,8 @@ def up(run: Run, session: "SparkSession", state: State, where: "Mapping[str, Any
     ``where`` pairs columns with values, None for a null. The parts say in ``for_`` what they are made of.
     """
     with Holder() as holder:
-        step = Step(run, run.tables[state.name], lambda: session)
-        rows = having(gate.read_version(step.session, state, state.version), where)
-        found = {state.name: Part(step.table, state, holder.hold(rows), ())}
+        rows = having(gate.read_version(session, state, state.version), where)
+        found = {state.name: Part(run.tables[state.name], state, holder.hold(rows), ())}
         for name, table in run.tables.items():
             sources = [one for one in table.upstream if one in found]
             if not sources or not run.lake.exists(name):
@@ -47,9 +46,7 @@ def _fed(run: Run, session: "SparkSession", state: State, sources: list[Part], h
     upstream = {name: states.get(name) or state_at(run.lake, name) for name in table.upstream}
     planned = Plan("trace", "", state, upstream, {}, "")
     work = Stored(Step(run, table, lambda: session), planned, holder)
-    stored = gate.read_version(work.step.session, state, state.version)
-    condition = seen(table)
-    stored = stored.where(condition) if condition else stored
+    stored = gate.visible(table, gate.read_version(session, state, state.version))
     found = [(source.name, why, rows) for source in sources for why, rows in _feeds(work, table, source, stored)]
     key = list(getattr(table, "stored_key", getattr(table, "key", ())))
     rows = union(frame for _, _, frame in found).dropDuplicates(key) if found else stored.limit(0)
@@ -96,8 +93,4 @@ def _using(lookup: Lookup, rows: Held, stored: "DataFrame") -> "DataFrame":
 
     there = [*lookup.on.values(), *([lookup.as_of[1]] if lookup.as_of else [])]
     theirs = rows.frame.select([F.col(c).alias(f"_there_{c}") for c in dict.fromkeys(there)]).dropna().distinct()
-    met = [F.col(here) == F.col(f"_there_{other}") for here, other in lookup.on.items()]
-    if lookup.as_of:
-        day, since = F.col(lookup.as_of[0]), F.col(f"_there_{lookup.as_of[1]}")
-        met += [since <= day, since >= F.date_sub(day, lookup.within_days)]
-    return stored.join(F.broadcast(theirs), reduce(lambda a, b: a & b, met), "left_semi")
+    return stored.join(F.broadcast(theirs), may_meet(lookup, theirs="_there_"), "left_semi")

@@ -1,6 +1,6 @@
 """A table made anew in full at the cut that a version records, and held against what that version stores."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medallion import gate, gold, planner, silver
@@ -8,12 +8,12 @@ from medallion.compare import checksum, differences
 from medallion.errors import ConfError, HistoryError
 from medallion.lake import State
 from medallion.step import Run, Step
-from medallion.tables import INTERVAL, Bronze, Silver
+from medallion.tables import Bronze, Silver
 from medallion.trace.versions import upstream_at
 from medallion.trace.walk import as_of
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,17 @@ def reproduce(run: Run, session: "SparkSession", state: State) -> Reproduced:
         raise HistoryError(f"{state.name} version {state.version}: made by another definition than today's{at}")
     upstream = {name: upstream_at(run.lake, name, account.watermark[name], state) for name in table.upstream}
     step = Step(then, table, lambda: session)
-    planned = replace(planner.plan(then, table, upstream), technique="full")
-    stored = gate.read_version(step.session, state, state.version)
+    planned = planner.Plan("full", "", state, upstream, account.watermark, account.fingerprint)
+    stored = gate.read_version(session, state, state.version)
     if isinstance(table, Silver):
-        columns, anew = _silver(step, table, planned)
-        stored = stored.where("NOT _deleted") if table.parent else stored  # of children that went only history tells
+        stored = silver.told_by_records(table, stored)
+        records = gate.upstream_rows(step, upstream[table.reads])
+        rows = silver.of_all(table, silver.curated(step, table, planned, records))
+        anew = rows.where("_outcome = 'written'").select(*stored.columns)
     else:
-        columns, anew = list(table.columns), gold.build(step, table, planned)
-    anew, stored = anew.select(*columns).persist(), stored.select(*columns)
+        stored = stored.select(*table.columns)
+        anew = gold.build(step, table, planned).select(*table.columns)
+    anew.persist()
     try:
         (made, sum_made), (found, sum_found) = checksum(anew), checksum(stored)
         same = (made, sum_made) == (found, sum_found)
@@ -56,9 +59,3 @@ def reproduce(run: Run, session: "SparkSession", state: State) -> Reproduced:
         anew.unpersist()
     made_from = {name: one.version for name, one in upstream.items()}
     return Reproduced((found, made), (sum_found, sum_made), made_from, different)
-
-
-def _silver(step: Step, table: Silver, planned: planner.Plan) -> "tuple[list[str], DataFrame]":
-    records = gate.upstream_rows(step, planned.upstream[table.reads])
-    rows = silver.of_all(table, silver.curated(step, table, planned, records)).where("_outcome = 'written'")
-    return [*table.columns, *(INTERVAL if table.keeps_versions else ()), "_record_id", "_deleted"], rows

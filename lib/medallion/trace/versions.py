@@ -1,11 +1,29 @@
 """Tables as they were at a version, with what that version was made from."""
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from itertools import chain
+from typing import Protocol
 
 from medallion.errors import ConfError, HistoryError
 from medallion.lake import NO_VERSION, Account, Commit, Lake, Mark, State
 from medallion.step import Run
+
+
+class Made(Protocol):
+    """A version of a table: what made it, and when, in milliseconds since 1970."""
+
+    @property
+    def version(self) -> int:
+        """Its number."""
+
+    @property
+    def at_ms(self) -> int:
+        """When it was committed."""
+
+    @property
+    def account(self) -> Account | None:
+        """The account of its commit."""
 
 
 def state_at(lake: Lake, name: str, version: int | None = None) -> State:
@@ -46,35 +64,50 @@ def upstream_at(lake: Lake, name: str, mark: Mark, reader: State) -> State:
 
 def named_version(run: Run, name: str, told: str) -> int:
     """Return the version of a table that somebody means: by its number, or by a run (see `version_of_run`)."""
-    return int(told) if told.isdigit() else version_of_run(run.lake, name, list(run.tables), told)
+    return int(told) if told.isdigit() else version_of_run(run.lake, name, run.tables, told)
 
 
-def version_of_run(lake: Lake, name: str, tables: list[str], run_id: str) -> int:
+def version_of_run(lake: Lake, name: str, tables: Iterable[str], run_id: str) -> int:
     """Return the version of a table that a run made, or that it found when it ended.
 
     Raises ConfError where no table of the pipeline has a commit of that run, or this one was not there yet.
     """
-    version = cut_version(lake, name, tables, run_id)
+    version = cut_of_run(lake, name.split(".")[0], tables, run_id).get(name, NO_VERSION)
     if version == NO_VERSION:
         raise ConfError(f"{name}: was not there yet when run {run_id} ended; wanted a later run")
     return version
 
 
-def cut_version(lake: Lake, name: str, tables: list[str], run_id: str) -> int:
-    """Return the same, but NO_VERSION for a table that was not there yet."""
-    histories = {table: list(lake.history(table)) for table in tables if lake.exists(table)}
-    ends = [one.at_ms for one in chain(*histories.values()) if one.account and one.account.run_id == run_id]
-    if not ends:
-        pipeline = name.split(".")[0]
-        raise ConfError(f"{name}: found no commit of run {run_id!r}; `medallion status {pipeline}` lists the last runs")
-    own = histories.get(name, [])
-    made = [one.version for one in own if one.account and one.account.run_id == run_id]
-    earlier = [one.version for one in own if one.at_ms <= max(ends)]
-    return max(made or earlier, default=NO_VERSION)
+def cut_of_run(lake: Lake, pipeline: str, tables: Iterable[str], run_id: str) -> dict[str, int]:
+    """Return the same of all tables that are there, NO_VERSION for one that was not there yet."""
+    found = cut({table: list(lake.history(table)) for table in tables if lake.exists(table)}, run_id)
+    if not found:
+        raise ConfError(
+            f"{pipeline}: found no commit of run {run_id!r}; `medallion status {pipeline}` lists the last runs"
+        )
+    return found
+
+
+def cut(histories: Mapping[str, Collection[Made]], run_id: str) -> dict[str, int]:
+    """Return the version of each table when a run had ended: its own newest, or what was there before it ended.
+
+    Nothing where no table has a commit of that run; NO_VERSION for a table that was not there yet.
+    """
+    own = {
+        name: [one for one in made if one.account and one.account.run_id == run_id] for name, made in histories.items()
+    }
+    ends = [one.at_ms for one in chain(*own.values())]
+    return {
+        name: max((one.version for one in own[name] or made if one.at_ms <= max(ends)), default=NO_VERSION)
+        for name, made in histories.items()
+        if ends
+    }
 
 
 def good_at(lake: Lake, name: str, version: int | None) -> State | None:
     """Return what readers saw of a table when a version was its newest, or see now; None where none had passed."""
+    if not lake.exists(name):
+        return None
     commits = [one for one in lake.history(name) if version is None or one.version <= version]
     newest = next((one.account for one in commits if one.account), None)
     if newest is None or newest.good == NO_VERSION:

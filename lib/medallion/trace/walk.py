@@ -4,17 +4,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from medallion import gate
+from medallion.curate import may_meet
 from medallion.gold import mart
 from medallion.gold.patch import Work, union
 from medallion.held import Held, Holder, named
 from medallion.lake import State
 from medallion.planner import Plan
 from medallion.step import Run, Step
-from medallion.tables import Aggregate, Bronze, Derived, Lookup, Mart, Silver, Table, seen
+from medallion.tables import Aggregate, Bronze, Derived, Lookup, Mart, Silver, Table
 from medallion.trace.versions import upstream_at
 
 if TYPE_CHECKING:
@@ -81,10 +81,9 @@ class Stored(Work):
         """Return the rows that the step's table sees of an upstream table; silver sees tombstones, too."""
         state, table = self.planned.upstream[name], self.step.run.tables[name]
         rows = gate.read_version(self.step.session, state, state.version)
-        condition = None if isinstance(self.step.table, Silver) else seen(table)
         if isinstance(self.step.table, Silver):  # a reference holds for a tombstone, too
             return gate.one_a_key(table, rows)
-        return rows.where(condition) if condition else rows
+        return gate.visible(table, rows)
 
 
 @contextmanager
@@ -95,10 +94,7 @@ def down(run: Run, session: "SparkSession", state: State, where: "Mapping[str, A
     """
     with Holder() as holder:
         table = run.tables[state.name]
-        step = Step(run, table, lambda: session)
-        rows = gate.read_version(step.session, state, state.version)
-        condition = None if isinstance(table, Bronze) else seen(table)
-        rows = having(rows.where(condition) if condition else rows, where)
+        rows = having(gate.visible(table, gate.read_version(session, state, state.version)), where)
         asked: dict[Place, _Asked] = {(state.name, state.version): _Asked(state, [rows])}
         parts = []
         for name in reversed(list(run.tables)):
@@ -198,11 +194,7 @@ def _looked_up(work: Work, lookup: Lookup, rows: Held) -> "DataFrame":
 
     own = [*lookup.on, *([lookup.as_of[0]] if lookup.as_of else [])]
     mine = rows.frame.select([F.col(c).alias(f"_own_{c}") for c in own]).dropna().distinct()
-    met = [F.col(f"_own_{here}") == F.col(there) for here, there in lookup.on.items()]
-    if lookup.as_of:
-        day, there = F.col(f"_own_{lookup.as_of[0]}"), F.col(lookup.as_of[1])
-        met += [there <= day, there >= F.date_sub(day, lookup.within_days)]
-    return work.rows(lookup.table).join(F.broadcast(mine), reduce(lambda a, b: a & b, met), "left_semi")
+    return work.rows(lookup.table).join(F.broadcast(mine), may_meet(lookup, own="_own_"), "left_semi")
 
 
 def _data(parts: tuple[Part, ...], name: str, version: int) -> int:

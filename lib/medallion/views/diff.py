@@ -5,13 +5,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medallion import run as runs
 from medallion.conf import Conf
-from medallion.errors import ConfError
 from medallion.output import counted
 from medallion.session import Sessions
 from medallion.trace import difference
 from medallion.trace.versions import named_version, state_at
+from medallion.views.at_hand import prepared, session_of
 from medallion.views.show import cell
 
 if TYPE_CHECKING:
@@ -71,30 +70,22 @@ def of(conf: Conf, asked: Question, sessions: Sessions | None = None) -> Diff:
 
     Raises ConfError where there is no such table, version or run, HistoryError where one is gone.
     """
-    run = runs.prepare(conf)
-    if asked.table not in run.tables:
-        raise ConfError(f"{asked.table}: no such table; wanted one of {', '.join(run.tables)}")
+    run = prepared(conf, asked.table)
     table = run.tables[asked.table]
     versions = [named_version(run, asked.table, one) for one in (asked.before, asked.after)]
     before, after = (state_at(run.lake, asked.table, version) for version in versions)
-    own = sessions or Sessions(conf)
-    session = own.fresh()
-    try:
+    with session_of(conf, sessions) as session:
         found = difference.between(run, session, before, after).persist()
         told = dict.fromkeys(difference.KINDS, 0) | {
             row["_kind"]: row["count"] for row in found.groupBy("_kind").count().collect()
         }
         rows = [_row(one, list(table.columns), table.key) for one in _examples(found, table.key)]  # type: ignore[union-attr]
         if asked.why:
-            wanted = [row for kind in difference.KINDS for row in rows if row.kind == kind][:_EXPLAINED]
-            for row in wanted:
+            for row in rows[:_EXPLAINED]:
                 row.why.extend(_why(difference.cause(run, session, before, after, row.key)))
         if asked.file is not None:
             found.toPandas().to_csv(asked.file, index=False)
         found.unpersist()
-    finally:
-        if sessions is None:
-            own.stop()
     return Diff(asked.table, before.version, after.version, told, rows)
 
 

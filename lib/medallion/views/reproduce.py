@@ -3,13 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from medallion import run as runs
 from medallion.conf import Conf
-from medallion.errors import ConfError
 from medallion.output import counted
 from medallion.session import Sessions
 from medallion.trace.reproduce import Reproduced, reproduce
 from medallion.trace.versions import named_version, state_at
+from medallion.views.at_hand import prepared, session_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,15 +57,9 @@ def of(conf: Conf, name: str, at: str | None = None, sessions: Sessions | None =
     Raises ConfError where there is no such table, version or run, HistoryError where its definition changed since, or
     what it was made from is gone.
     """
-    run = runs.prepare(conf)
-    if name not in run.tables:
-        raise ConfError(f"{name}: no such table; wanted one of {', '.join(run.tables)}")
+    run = prepared(conf, name)
     state = state_at(run.lake, name, None if at is None else named_version(run, name, at))
-    own = sessions or Sessions(conf)
-    try:
-        found = reproduce(run, own.fresh(), state)
-    finally:
-        if sessions is None:
-            own.stop()
+    with session_of(conf, sessions) as session:
+        found = reproduce(run, session, state)
     assert state.account is not None  # of every state at a version
     return Reproduction(name, state.version, state.account.run_id, state.account.code, found)

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from medallion import run as runs
 from medallion.conf import Conf
 from medallion.errors import ConfError
 from medallion.output import counted, in_a_line
@@ -14,6 +13,7 @@ from medallion.step import Run
 from medallion.tables import Bronze, Table
 from medallion.trace import anew, feeds, walk
 from medallion.trace.versions import named_version, state_at
+from medallion.views.at_hand import prepared, session_of
 from medallion.views.show import cell
 
 if TYPE_CHECKING:
@@ -120,15 +120,11 @@ def of(conf: Conf, asked: Question, sessions: Sessions | None = None) -> Trace:
     name, at = asked.table, asked.at
     if asked.up and (asked.verify or at):
         raise ConfError("--up: tells what rows are in as tables stand now; wanted it without --verify and --at")
-    run = runs.prepare(conf)
-    if name not in run.tables:
-        raise ConfError(f"{name}: no such table; wanted one of {', '.join(run.tables)}")
+    run = prepared(conf, name)
     wanted = _values(run.tables[name], asked.where)
     version = None if at is None else named_version(run, name, at)
     state = state_at(run.lake, name, version)
-    own = sessions or Sessions(conf)
-    session = own.fresh()
-    try:
+    with session_of(conf, sessions) as session:
         with (feeds.up if asked.up else walk.down)(run, session, state, wanted) as found:
             if found.root.held.is_empty:
                 told = in_a_line(", ".join(f"{column}={value}" for column, value in asked.where.items()))
@@ -137,9 +133,6 @@ def of(conf: Conf, asked: Question, sessions: Sessions | None = None) -> Trace:
                 )
             hops = [_hop(run, part, asked.limit) for part in found.parts]
             different = anew.verify(run, session, found) if asked.verify else None
-    finally:
-        if sessions is None:
-            own.stop()
     return Trace(name, dict(asked.where), hops, asked.up, different)
 
 
@@ -176,11 +169,9 @@ def _render(trace: Trace, console: "Console") -> None:
     from rich.text import Text
     from rich.tree import Tree
 
-    places = {(hop.table, hop.version): hop for hop in trace.hops}
     first = trace.hops[0]
     tree = Tree(_titled(first, ""))
-    shown: set[tuple[str, int]] = set()
-    _grow(tree, first, list(places.values()), shown)
+    _grow(tree, first, trace.hops, set())
     console.print(tree)
     if trace.verified is not None:
         console.print(Text(f"\n{trace.said}", style="bold red" if trace.verified else "green"))
