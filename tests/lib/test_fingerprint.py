@@ -12,7 +12,7 @@ from medallion import graph
 from medallion.clock import run_date
 from medallion.conf import Conf
 from medallion.lake import Lake
-from medallion.planner import _fingerprint
+from medallion.planner import fingerprint_of
 from medallion.step import Run
 
 CONF = """
@@ -92,18 +92,18 @@ import sys
 from pathlib import Path
 from medallion import clock, conf, graph
 from medallion.lake import Lake
-from medallion.planner import _fingerprint
+from medallion.planner import fingerprint_of
 from medallion.step import Run
 loaded = conf.load("numbers", project=Path(sys.argv[1]))
 tables = graph.load(loaded)
-print(_fingerprint(Run(loaded, Lake(loaded), "run", clock.run_date(), tables), tables["numbers.silver.numbers"]))
+print(fingerprint_of(Run(loaded, Lake(loaded), "run", clock.run_date(), tables), tables["numbers.silver.numbers"]))
 """
 _places = count()
 
 
 def _of(conf: Conf) -> str:
     tables = graph.load(conf)
-    return _fingerprint(Run(conf, Lake(conf), "run", run_date(), tables), tables["numbers.silver.numbers"])
+    return fingerprint_of(Run(conf, Lake(conf), "run", run_date(), tables), tables["numbers.silver.numbers"])
 
 
 def _written(project: Callable[..., Conf], *changes: tuple[str, str]) -> Conf:
@@ -175,7 +175,7 @@ def test_it_changes_with_the_columns_of_a_table_that_is_read(project: Callable[.
     def of_gold(type_: str) -> str:
         conf = _written(project, ('("bigint", "a number")', f'("{type_}", "a number")'))
         tables = graph.load(conf)
-        return _fingerprint(Run(conf, Lake(conf), "run", run_date(), tables), tables["numbers.gold.sums"])
+        return fingerprint_of(Run(conf, Lake(conf), "run", run_date(), tables), tables["numbers.gold.sums"])
 
     assert of_gold("bigint") == of_gold("bigint") != of_gold("int")
 
