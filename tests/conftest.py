@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from medallion.conf import Conf
 from medallion.landing import Landing, Manifest
 from medallion.run import Report
 from medallion.session import Sessions
+from medallion.step import Asked
 from medallion.warm import start as warm_start
 from tests import figures
 
@@ -107,8 +108,8 @@ class Lakehouse:
 
     def run(self, *names: str, replay: bool = False) -> Report:
         """Run the pipeline, or only the named tables."""
-        running = run.prepare(self.conf)
-        return run.run_tables(running, self.sessions, names or list(running.tables), replay=replay)
+        running = replace(run.prepare(self.conf), asked=Asked(quarantined=replay))
+        return run.run_tables(running, self.sessions, names or list(running.tables))
 
     def rows(self, name: str, *columns: str) -> DataFrame:
         """Return a table as readers see it: its last good version, tombstones hidden."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from medallion import bronze, changes, gate, quarantine
 from medallion.curate import may_meet
 from medallion.planner import Plan
+from medallion.session import from_arrow
 from medallion.step import Step
 from medallion.tables import Lookup, Silver
 
@@ -22,7 +23,7 @@ class Chosen:
     again: "DataFrame | None" = None
 
 
-def choose(step: Step, table: Silver, planned: Plan, *, replay: bool) -> Chosen:
+def choose(step: Step, table: Silver, planned: Plan) -> Chosen:
     """Choose the records to curate: all; or the new ones, those waiting, replayed, or touched by a lookup."""
     from pyspark.sql import functions as F
 
@@ -30,7 +31,10 @@ def choose(step: Step, table: Silver, planned: Plan, *, replay: bool) -> Chosen:
     known = gate.upstream_rows(step, driving)
     if planned.technique == "full":
         return Chosen(known)
-    touched = _touched(step, table, planned, known, replay=replay)
+    touched = _touched(step, table, planned, known)
+    if table.reads not in planned.changed:
+        nothing = known.limit(0) if touched is None else known.join(F.broadcast(touched), on="_record_id", how="semi")
+        return Chosen(nothing, touched)
     records, chosen = _with_new(step, table, planned, known)
     if touched is not None:
         again = F.broadcast(touched.withColumn("_again", F.lit(True)))
@@ -42,8 +46,6 @@ def _with_new(step: Step, table: Silver, planned: Plan, known: "DataFrame") -> t
     """Return the driving table's rows, and the condition that a row is new since the last commit."""
     from pyspark.sql import functions as F
 
-    if table.reads not in planned.changed:
-        return known, F.lit(False)
     mark = planned.marks[table.reads]
     if not table.parent:
         source = getattr(step.run.tables[table.reads], "source", "")
@@ -53,14 +55,19 @@ def _with_new(step: Step, table: Silver, planned: Plan, known: "DataFrame") -> t
     return known.join(F.broadcast(keys), on=list(table.parent), how="left"), F.col("_new")
 
 
-def _touched(step: Step, table: Silver, planned: Plan, known: "DataFrame", *, replay: bool) -> "DataFrame | None":
-    """Return the ids of records to judge again, or None: where a lookup moved, a parent went on, or for a replay."""
+def _touched(step: Step, table: Silver, planned: Plan, known: "DataFrame") -> "DataFrame | None":
+    """Return the ids of records to judge again, or None: where a lookup moved, a parent went on, or as asked for."""
+    import pyarrow as pa
+
+    asked = step.run.asked
     moved = [lookup for lookup in table.lookups if lookup.table in planned.changed]
     entries = quarantine.entries(step.run, step.session, table)
     ids: list[DataFrame] = []
-    if entries is not None and (replay or moved):
+    if table.name in asked.tables:
+        ids.append(from_arrow(step.session, pa.table({"_record_id": list(asked.records)})))
+    if entries is not None and (asked.quarantined or moved):
         # Where a lookup gives columns, what it gave may be why a row was rejected.
-        anew = replay or any(lookup.take for lookup in moved)
+        anew = asked.quarantined or any(lookup.take for lookup in moved)
         chosen = entries if anew else entries.where("outcome = 'waiting'")
         ids.append(chosen.select("_record_id"))
     if entries is not None and table.parent and table.reads in planned.changed:

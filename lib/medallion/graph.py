@@ -4,7 +4,7 @@ import ast
 import importlib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -101,6 +101,15 @@ def select(tables: Mapping[str, Table], *, layer: str | None = None, table: str 
             raise ConfError(f"table: found {table!r}; wanted one of {', '.join(tables)}")
         return found
     return [name for name in tables if layer is None or layer_of(name) == layer]
+
+
+def with_downstream(tables: Mapping[str, Table], chosen: Collection[str]) -> list[str]:
+    """Return the chosen tables and all that depends on them, upstream first."""
+    found = set(chosen)
+    for name, table in tables.items():
+        if found.intersection(table.upstream):
+            found.add(name)
+    return [name for name in tables if name in found]
 
 
 def _table(conf: Conf, layer: str, path: Path) -> Table:

@@ -48,7 +48,8 @@ class Account:
     ``cursor`` of a bronze table is how far its source was read, as the intake told. ``began`` is when the refresh
     did, in milliseconds since 1970, ``expected`` how many seconds its kind usually takes for as much data, and
     ``bytes_read`` the size of the files that it had to look into. ``code`` is the commit of git that made it, with a
-    ``+`` where files differed from it.
+    ``+`` where files differed from it. ``backfill`` is the upstream version that a silver table is on its way
+    to, batch by batch, until it is there.
     """
 
     run_id: str
@@ -65,6 +66,7 @@ class Account:
     expected: float | None = None
     bytes_read: int | None = None
     code: str | None = None
+    backfill: int | None = None
 
     def to_json(self) -> str:
         """Return the account as it is stored in ``userMetadata``."""
@@ -230,6 +232,10 @@ class Lake:
     def size(self, name: str) -> int:
         """Return the bytes of a table's newest version, 0 where it does not exist."""
         return sum(self._files(name).column("size_bytes").to_pylist()) if self.exists(name) else 0
+
+    def columns(self, name: str) -> list[str]:
+        """Return the names of the columns that a table stores."""
+        return [field.name for field in log_files.opened(name, self.path(name)).schema().fields]
 
     def marks_deleted(self, name: str) -> bool:
         """Tell whether a table's rows can be marked as deleted, rather than files be written anew without them."""

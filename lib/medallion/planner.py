@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from medallion import code, commits, economy, log_files
 from medallion.bronze import COLUMNS as BRONZE_COLUMNS
-from medallion.errors import HistoryError
+from medallion.errors import HistoryError, some
 from medallion.fingerprint import fingerprint, unsteady
 from medallion.lake import NO_VERSION, Account, Mark, State
+from medallion.output import counted
 from medallion.step import Run, parameters
 from medallion.tables import RUN_DATE, Aggregate, Bronze, Gold, Mart, Silver, Table
 
@@ -20,7 +21,8 @@ class Plan:
     """Technique and reason of a refresh, and what it is planned on.
 
     ``upstream`` holds the state of every table read; ``marks`` the watermark that its commit will carry; ``cost``,
-    of a gold table that can be refreshed by what changed, what either way would take.
+    of a gold table that can be refreshed by what changed, what either way would take; ``backfill`` the version that it
+    is on its way to, where it goes only a part of it.
     """
 
     technique: str
@@ -31,6 +33,7 @@ class Plan:
     fingerprint: str
     changed: tuple[str, ...] = ()
     cost: economy.Cost | None = None
+    backfill: int | None = None
 
     def account(
         self, run: Run, table: Table, rows: Mapping[str, int], *, judged: bool, began: int | None = None
@@ -51,6 +54,7 @@ class Plan:
             began=began,
             expected=round(self.cost.usual[way], 3) if self.cost else None,
             code=code.commit_of(run.conf.project),
+            backfill=self.backfill,
         )
 
     def in_full(self, reason: str) -> "Plan":
@@ -60,8 +64,38 @@ class Plan:
 
 def plan(run: Run, table: Silver | Gold, upstream: Mapping[str, State]) -> Plan:
     """Return how a silver or gold table is to be refreshed, given its upstream tables' states."""
+    found = _found(run, table, upstream)
+    technique, reason, cost = _decide(run, table, found)
+    marks = _anew(found.marks) if technique == "full" else found.marks
+    return replace(found, technique=technique, reason=reason, marks=marks, cost=cost)
+
+
+def again(run: Run, table: Silver, upstream: Mapping[str, State]) -> Plan:
+    """Return the plan of judging some records again by today's definition, whatever the others were judged by.
+
+    Where that is another one the fingerprint tells of both, so that the next run judges all. Raises HistoryError where
+    the table's own rows, or what happened upstream, are no ground to go on from.
+    """
+    found = _found(run, table, upstream)
+    account = found.state.account if found.state else None
+    forced = _forced_full(run, found.state, account.fingerprint if account else "", upstream)
+    if forced:
+        raise HistoryError(f"{table.name}: wants a full refresh, as `medallion run {run.conf.name}` makes: {forced}")
+    lacking = [column for column in table.columns if column not in run.lake.columns(table.name)]
+    if lacking:
+        raise HistoryError(
+            f"{table.name}: has no column {some(lacking)} yet, which its definition names; wanted it "
+            f"refreshed in full: `medallion run {run.conf.name}`"
+        )
+    known = account.fingerprint if account else ""
+    mark = known if found.fingerprint in known.split("+") else f"{known}+{found.fingerprint}"
+    reason = f"{counted(len(run.asked.records), 'records')} judged again"
+    return replace(found, technique="affected_keys", reason=reason, fingerprint=mark)
+
+
+def _found(run: Run, table: Silver | Gold, upstream: Mapping[str, State]) -> Plan:
+    """Return a plan that is not decided yet: what is there, and what changed upstream."""
     state = run.lake.state(table.name)
-    mark = fingerprint_of(run, table)
     account = state.account if state else None
     before = account.watermark if account else {}
     changed = tuple(name for name, up in upstream.items() if name not in before or before[name].version != up.good)
@@ -74,10 +108,7 @@ def plan(run: Run, table: Silver | Gold, upstream: Mapping[str, State]) -> Plan:
         )
         for name, up in upstream.items()
     }
-    found = Plan("", "", state, upstream, marks, mark, changed)
-    technique, reason, cost = _decide(run, table, found)
-    marks = _anew(marks) if technique == "full" else marks
-    return replace(found, technique=technique, reason=reason, marks=marks, cost=cost)
+    return Plan("", "", state, upstream, marks, fingerprint_of(run, table), changed)
 
 
 def _anew(marks: Mapping[str, Mark]) -> dict[str, Mark]:
@@ -90,6 +121,9 @@ def _decide(run: Run, table: Silver | Gold, found: Plan) -> tuple[str, str, econ
     state, upstream, changed = found.state, found.upstream, found.changed
     forced = _forced_full(run, state, found.fingerprint, upstream)
     moved = ", ".join(f"{name} {_since(state, name)} to {upstream[name].good}" for name in changed)
+    waits = backfilled(run, table, state, upstream)
+    if waits and (not forced or not isinstance(table, Silver)):
+        return "skip", waits, None
     if isinstance(table, Silver):
         technique, reason = ("full", forced) if forced else _of_silver(state, moved) if changed else ("skip", UNCHANGED)
         return technique, reason, None
@@ -110,6 +144,17 @@ def _decide(run: Run, table: Silver | Gold, found: Plan) -> tuple[str, str, econ
     if wanted == "incremental":
         return REFUSED, str(refused), cost
     return "full", str(refused) if forced or cost else f"{moved}; {refused}", cost
+
+
+def backfilled(run: Run, table: Silver | Gold, state: State | None, upstream: Mapping[str, State]) -> str | None:
+    """Return why a table is to be left alone while a backfill goes on: its own, or of gold one upstream."""
+    if table.name in run.asked.until:
+        return None
+    behind = [state] if isinstance(table, Silver) else list(upstream.values())
+    found = [one.name for one in behind if one and one.account and one.account.backfill is not None]
+    if not found:
+        return None
+    return f"waits for the backfill of {', '.join(found)}: `medallion backfill {run.conf.name}` goes on with it"
 
 
 def likely(run: Run, table: Gold, state: State) -> str:

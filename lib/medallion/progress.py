@@ -20,8 +20,10 @@ class Progress:
     Use as a context manager, and call it with what `run_tables` tells.
     """
 
-    def __init__(self, console: "Console", total: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Speak to a console about a run of so many tables; ``clock`` tells seconds."""
+    def __init__(
+        self, console: "Console", total: int | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Speak to a console about a run of so many tables, if that is known; ``clock`` tells seconds."""
         from rich.live import Live
 
         self._console = console
@@ -62,7 +64,8 @@ class Progress:
     def _line(self) -> "Text":
         from rich.text import Text
 
-        done = f"{self._ended} of {self._total} tables" if self._ended else f"{self._total} tables"
+        of = f" of {self._total}" if self._total else ""
+        done = f"{self._ended}{of} tables" if self._ended or not self._total else f"{self._total} tables"
         return Text(f"{self._elapsed()}  {done}: {', '.join(self._working) or 'closing'}", overflow="ellipsis")
 
     def _elapsed(self) -> str:

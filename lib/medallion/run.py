@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Literal
 
-from medallion import bronze, causes, clock, gold, graph, lock, silver
+from medallion import bronze, causes, clock, gold, graph, lock, planner, silver
 from medallion.conf import Conf
-from medallion.errors import ConfError, LakehouseError, QualityError, SetupError
+from medallion.errors import ConfError, LakehouseError, LockedError, QualityError, SetupError
 from medallion.faults import point
 from medallion.lake import Lake
 from medallion.landing import Landing
@@ -46,7 +46,7 @@ def prepare(conf: Conf) -> Run:
     return Run(conf, Lake(conf), clock.new_run_id(), clock.run_date(), graph.load(conf))
 
 
-def run_step(run: Run, sessions: Sessions, name: str, *, replay: bool = False) -> Outcome:
+def run_step(run: Run, sessions: Sessions, name: str) -> Outcome:
     """Refresh one table and return its outcome; what a person can act on becomes a failed one, not an exception."""
     started = time.monotonic()
     table = run.tables[name]
@@ -54,10 +54,12 @@ def run_step(run: Run, sessions: Sessions, name: str, *, replay: bool = False) -
         with lock.writing(run.conf, name, run.run_id):
             point("run.table_locked")
             step = Step(run, table, lambda: sessions.fresh(_input_bytes(run, table)))
-            outcome = _refresh(step, table, replay=replay)
+            outcome = _refresh(step, table)
             point("run.table_done")
     except (ConfError, SetupError):  # no other table could do better
         raise
+    except LockedError as error:
+        outcome = _locked(run, table, error)
     except QualityError as error:
         outcome = Outcome(name, "failed", error=str(error), checks=error.checks)
     except LakehouseError as error:
@@ -69,24 +71,24 @@ def run_step(run: Run, sessions: Sessions, name: str, *, replay: bool = False) -
     return outcome
 
 
-def run_tables(
-    run: Run,
-    sessions: Sessions,
-    names: Collection[str],
-    *,
-    listen: Listener = lambda _: None,
-    replay: bool = False,
-) -> Report:
+def _locked(run: Run, table: Table, error: LockedError) -> Outcome:
+    """Return the outcome of a table that another process writes: its backfill is no failure of this run."""
+    state = run.lake.state(table.name)
+    waits = planner.backfilled(run, table, state, {}) if isinstance(table, Silver) else None
+    return Outcome(table.name, "skipped", "skip", waits) if waits else Outcome(table.name, "failed", error=str(error))
+
+
+def run_tables(run: Run, sessions: Sessions, names: Collection[str], *, listen: Listener = lambda _: None) -> Report:
     """Refresh tables in graph order, as many at once as conf allows; what needs a failed one is blocked.
 
     Raises LockedError where another process runs the pipeline just now and conf says not to wait for it.
     """
     with lock.running(run.conf, run.run_id):
         point("run.pipeline_locked")
-        return _run_tables(run, sessions, names, listen, replay)
+        return _run_tables(run, sessions, names, listen)
 
 
-def _run_tables(run: Run, sessions: Sessions, names: Collection[str], listen: Listener, replay: bool) -> Report:
+def _run_tables(run: Run, sessions: Sessions, names: Collection[str], listen: Listener) -> Report:
     started = time.monotonic()
     conf = run.conf
     report = Report(conf.name, run.run_id, conf.environment, clock.now().isoformat(timespec="seconds"))
@@ -99,7 +101,7 @@ def _run_tables(run: Run, sessions: Sessions, names: Collection[str], listen: Li
         try:
             while sorter.is_active():
                 for name in sorter.get_ready():
-                    working[pool.submit(_one, run, sessions, name, ended, listen, replay)] = name
+                    working[pool.submit(_one, run, sessions, name, ended, listen)] = name
                 done, _ = wait(working, return_when=FIRST_COMPLETED)
                 for future in done:
                     name = working.pop(future)
@@ -124,23 +126,21 @@ def blocked_by(run: Run, name: str, ended: Mapping[str, Outcome]) -> Outcome | N
     return Outcome(name, "blocked", reason=f"waits for {', '.join(stuck)}")
 
 
-def _one(
-    run: Run, sessions: Sessions, name: str, ended: Mapping[str, Outcome], listen: Listener, replay: bool
-) -> Outcome:
+def _one(run: Run, sessions: Sessions, name: str, ended: Mapping[str, Outcome], listen: Listener) -> Outcome:
     stuck = blocked_by(run, name, ended)
     if stuck:
         return stuck
     if ended and sessions.is_lost():
         return Outcome(name, "blocked", reason="waits for a Spark: the one of this run has ended")
     listen(name)
-    return run_step(run, sessions, name, replay=replay)
+    return run_step(run, sessions, name)
 
 
-def _refresh(step: Step, table: Table, *, replay: bool) -> Outcome:
+def _refresh(step: Step, table: Table) -> Outcome:
     if isinstance(table, Bronze):
         return bronze.ingest(step, table)
     if isinstance(table, Silver):
-        return silver.refresh(step, table, replay=replay)
+        return silver.refresh(step, table)
     return gold.refresh(step, table)
 
 

@@ -17,34 +17,56 @@ from medallion.faults import point
 from medallion.held import Holder, Keys, named
 from medallion.lake import State
 from medallion.outcomes import Tally
-from medallion.planner import Plan, plan
+from medallion.planner import Plan, again, plan
 from medallion.step import Outcome, Step
 from medallion.tables import INTERVAL, Silver
+from medallion.trace.versions import state_at, upstream_at
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def refresh(step: Step, table: Silver, *, replay: bool = False) -> Outcome:
+def refresh(step: Step, table: Silver) -> Outcome:
     """Bring a silver table up to its upstream's good versions, and judge what came of it.
 
-    With ``replay`` everything in its quarantine is judged again. Raises QualityError where expectations
-    of severity fail are missed; the table's readers then keep the last good version.
+    What the run asks for besides is judged again. Raises QualityError where expectations of severity fail are missed;
+    the table's readers then keep the last good version.
     """
-    upstream = {name: gate.require_passed(step, step.lake.state(name), name) for name in table.upstream}
-    planned = plan(step.run, table, upstream)
-    if planned.technique == "skip" and replay and step.lake.exists(quarantine.name_of(table)):
+    asked = step.run.asked
+    upstream = {name: _upstream(step, table, name) for name in table.upstream}
+    is_again = table.name in asked.tables
+    planned = again(step.run, table, upstream) if is_again else plan(step.run, table, upstream)
+    if table.name in asked.until:
+        newest = gate.require_passed(step, step.lake.state(table.reads), table.reads).good
+        planned = replace(planned, backfill=newest if planned.upstream[table.reads].good < newest else None)
+    if planned.technique == "skip" and asked.quarantined and step.lake.exists(quarantine.name_of(table)):
         planned = replace(planned, technique="affected_keys", reason="replay of what was quarantined or waits")
     if planned.technique == "skip":
         return _unjudged_or_skipped(step, planned)
     point("silver.planned")
-    outcome = _curate(step, table, planned, choose(step, table, planned, replay=replay))
+    outcome = _curate(step, table, planned, choose(step, table, planned))
+    if outcome is None and is_again:
+        raise QualityError(
+            f"{table.name}: by today's definition rows that it holds no longer pass; only all records together tell "
+            f"what is left of their keys: `medallion run {step.run.conf.name}` refreshes it in full"
+        )
     if outcome is None:  # rows that were taken before no longer pass: only all records together tell what is left
         planned = replace(planned, technique="full", reason="rows that were taken before no longer pass")
-        outcome = _curate(step, table, planned, choose(step, table, planned, replay=False))
+        outcome = _curate(step, table, planned, choose(step, table, planned))
     point("silver.before_verdict")
     assert outcome is not None  # a full refresh displaces nothing
     return _judged(step, outcome)
+
+
+def _upstream(step: Step, table: Silver, name: str) -> State:
+    """Return the state of an upstream table that the step goes to: as it stands, but where the run asks for less."""
+    asked, state = step.run.asked, gate.require_passed(step, step.lake.state(name), name)
+    if table.name in asked.until and name == table.reads:
+        return state_at(step.lake, name, asked.until[table.name])
+    own = step.lake.state(table.name) if table.name in asked.tables and name not in asked.tables else None
+    if own is None or own.account is None or name not in own.account.watermark:
+        return state
+    return upstream_at(step.lake, name, own.account.watermark[name], own)
 
 
 def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome | None:

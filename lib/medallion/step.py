@@ -19,6 +19,20 @@ Status = Literal["done", "skipped", "failed", "blocked"]
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a run is asked for besides what is new, or short of it; nothing of an ordinary one.
+
+    ``quarantined`` judges again what is in quarantine or waits; ``records`` are ids that the tables of ``tables`` judge
+    again, with nothing new. ``until`` is the version of an upstream table that a table goes to, by the table's name.
+    """
+
+    quarantined: bool = False
+    records: tuple[str, ...] = ()
+    tables: frozenset[str] = frozenset()
+    until: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Run:
     """One execution of a pipeline's graph: what is the same for all of its steps."""
 
@@ -27,6 +41,7 @@ class Run:
     run_id: str
     run_date: dt.date
     tables: Mapping[str, "Table"]
+    asked: Asked = Asked()
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Runs that a person starts: with progress while they last, a record of them, and a report at the end."""
 
 import sys
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from medallion import graph, ops, report, run
@@ -11,7 +11,7 @@ from medallion.errors import ConfError, StorageError
 from medallion.output import console, tell
 from medallion.progress import Progress
 from medallion.session import Sessions
-from medallion.step import Run
+from medallion.step import Asked, Run
 from medallion.tables import Silver
 from medallion.views import names, status
 
@@ -59,25 +59,15 @@ def replay(conf: Conf, overrides: Sequence[str], *, table: str | None, json: boo
     if dry_run or not found.tables:
         tell(found.facts(), found.render, json=json)
         return 0
-    return _execute(prepared, _with_downstream(prepared, chosen), overrides, json=json, replay=True)
+    again = replace(prepared, asked=Asked(quarantined=True))
+    return _execute(again, graph.with_downstream(prepared.tables, chosen), overrides, json=json)
 
 
-def _with_downstream(prepared: Run, chosen: Collection[str]) -> list[str]:
-    """Return the chosen tables and all that depends on them, in graph order."""
-    found = set(chosen)
-    for name, table in prepared.tables.items():
-        if found.intersection(table.upstream):
-            found.add(name)
-    return [name for name in prepared.tables if name in found]
-
-
-def _execute(
-    prepared: Run, chosen: Sequence[str], overrides: Sequence[str], *, json: bool, replay: bool = False
-) -> int:
+def _execute(prepared: Run, chosen: Sequence[str], overrides: Sequence[str], *, json: bool) -> int:
     sessions = Sessions(prepared.conf)
     try:
         with Progress(console(stderr=True), len(chosen)) as progress:
-            done = run.run_tables(prepared, sessions, chosen, listen=progress, replay=replay)
+            done = run.run_tables(prepared, sessions, chosen, listen=progress)
         problem = _record(prepared, done)
         facts = {
             **report.as_json(done),

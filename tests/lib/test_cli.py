@@ -31,8 +31,8 @@ def ran(monkeypatch):
     """Stand in for Spark and the steps: what would be run is noted, and ends as the test says."""
     calls = []
 
-    def run_tables(prepared, sessions, names, *, listen, replay=False):
-        calls.append((list(names), replay))
+    def run_tables(prepared, sessions, names, *, listen):
+        calls.append((list(names), prepared.asked.quarantined))
         for name in names:
             listen(name)
             listen(ran.outcome(name))

@@ -22,7 +22,7 @@ from medallion.held import FEW, Holder
 from medallion.lake import GONE as KEYS_GONE
 from medallion.lake import KEYS, Account
 from medallion.log_files import FILE_ROWS
-from medallion.planner import REFUSED, Plan, plan
+from medallion.planner import REFUSED, Plan, backfilled, plan
 from medallion.session import set_for_few_rows
 from medallion.small import SMALL_BYTES
 from medallion.step import Outcome, Step
@@ -42,7 +42,8 @@ def refresh(step: Step, table: Gold) -> Outcome:
     Raises QualityError where an upstream did not pass, RefreshError where conf wants no full refresh and one is due.
     """
     upstream = {name: gate.require_passed(step, step.lake.state(name), name) for name in table.upstream}
-    gate.require_one_cut(step, upstream)
+    if not backfilled(step.run, table, None, upstream):
+        gate.require_one_cut(step, upstream)
     planned = plan(step.run, table, upstream)
     if planned.technique == "skip":
         version = planned.state.version if planned.state else None
