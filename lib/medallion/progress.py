@@ -65,8 +65,8 @@ class Progress:
         from rich.text import Text
 
         of = f" of {self._total}" if self._total else ""
-        done = f"{self._ended}{of} tables" if self._ended or not self._total else f"{self._total} tables"
-        return Text(f"{self._elapsed()}  {done}: {', '.join(self._working) or 'closing'}", overflow="ellipsis")
+        done = f"{self._ended}{of} tables: " if self._ended else f"{self._total} tables: " if self._total else ""
+        return Text(f"{self._elapsed()}  {done}{', '.join(self._working) or 'closing'}", overflow="ellipsis")
 
     def _elapsed(self) -> str:
         return f"{self._clock() - self._started:6.1f} s"

@@ -1,5 +1,6 @@
 """Records of bronze judged again by today's definitions, with nothing new, and all that depends on them refreshed."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 MOST = 100_000  # records at once; of more a full refresh is the better way
-_PREFIX = 8  # characters of an id that are enough to name a record
+_ID = re.compile("[0-9a-f]{8,64}")  # of a record, or how it begins
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,21 @@ def readers(run: Run, table: str) -> list[str]:
     return [name for name in run.tables if name in found]
 
 
+def require_ids(given: Sequence[str]) -> None:
+    """Raise ConfError where what names records cannot be the beginning of an id."""
+    wrong = [one for one in given if not _ID.fullmatch(one)]
+    if wrong:
+        raise ConfError(
+            f"--record: found {in_a_line(some(wrong))}; wanted an id, or at least 8 of its first characters"
+        )
+
+
 def find(run: Run, session: "SparkSession", table: str, ids: Sequence[str], where: str | None) -> tuple[str, ...]:
-    """Return the ids of records, given by at least so many of their first characters, and by a condition in SQL.
+    """Return the ids of records, given by how these begin (see `require_ids`), and by a condition in SQL.
 
     Only those that all readers have taken in are known. Raises ConfError where one is not found, or is not the only one
     that begins so, or there are more than MOST.
     """
-    short = [one for one in ids if len(one) < _PREFIX]
-    if short:
-        raise ConfError(f"--record: found {in_a_line(some(short))}; wanted at least {_PREFIX} characters of an id")
     known = _taken_in(run, session, table)
     found = known.where(where) if where else known
     if ids:
@@ -74,8 +81,8 @@ def find(run: Run, session: "SparkSession", table: str, ids: Sequence[str], wher
         meant = [record for record in told if record.startswith(one)]
         if len(meant) != 1:
             raise ConfError(
-                f"--record: found {counted(len(meant), 'records')} of {table} that begin with {in_a_line(one)}, wanted "
-                "one that silver has taken in; `medallion trace` tells the ids behind a row"
+                f"--record: found {counted(len(meant), 'records')} of {table} that begin with {one}, wanted one that "
+                "silver has taken in; `medallion trace` tells the ids behind a row"
             )
     if not told:
         raise ConfError(f"{table}: found no record like that; wanted some that silver has taken in")
@@ -114,8 +121,4 @@ def _taken_in(run: Run, session: "SparkSession", table: str) -> "DataFrame":
 
 
 def _begins_with_one_of(ids: Sequence[str]) -> str:
-    return " OR ".join(f"startswith(_record_id, '{_literal(one)}')" for one in ids)
-
-
-def _literal(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("'", "\\'")
+    return " OR ".join(f"startswith(_record_id, '{one}')" for one in ids)

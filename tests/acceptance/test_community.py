@@ -13,6 +13,7 @@ from jobs.community.sample import RESOURCES
 from medallion import conf as conf_door
 from medallion.clock import NOW
 from medallion.intake import http
+from tests.acceptance import tracing
 from tests.acceptance.accounting import require_balanced, require_passed, totals
 from tests.conftest import LAYERS, PROJECT, Lakehouse
 
@@ -188,3 +189,8 @@ def _post_score(post: Mapping[str, Any]) -> int:
 def _comment_score(comment: Mapping[str, Any]) -> int:
     rules = [comment["name"] != comment["body"], len(comment["name"]) <= len(comment["body"])]
     return (40 * 100 + 40 * 100 + 20 * (100 * sum(rules) // len(rules))) // 100
+
+
+@pytest.mark.slow
+def test_random_rows_are_made_of_the_payloads_that_a_trace_finds(lake):
+    assert not any(tracing.differences(lake).values())

@@ -15,6 +15,7 @@ from medallion.lake import Lake
 from medallion.landing import Landing
 from medallion.views import show
 from tests.acceptance import covid_plain as plain
+from tests.acceptance import tracing
 from tests.acceptance.accounting import require_balanced, require_passed
 from tests.conftest import LAYERS, PROJECT, Lakehouse
 from tests.gold import compare
@@ -260,3 +261,8 @@ def test_taken_in_again_nothing_is_written(lake):
     require_passed(report)
     assert lake.versions() == versions
     assert {outcome.status for outcome in report.outcomes} == {"skipped"}
+
+
+@pytest.mark.slow
+def test_random_rows_are_made_of_the_payloads_that_a_trace_finds(lake):
+    assert not any(tracing.differences(lake).values())

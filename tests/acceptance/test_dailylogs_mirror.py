@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from jobs.dailylogs.sample import COLUMNS
 from medallion import conf as conf_door
 from medallion.cache import sync as cache_sync
+from tests.acceptance import tracing
 from tests.acceptance.accounting import require_balanced, require_passed
 from tests.conftest import LAYERS, PROJECT, Lakehouse
 
@@ -99,3 +100,8 @@ def test_silver_is_the_table_change_after_change(lake, connection):
     idle = lake.run()
     assert [outcome.status for outcome in idle.outcomes] == ["skipped", "skipped"]
     require_balanced(lake)
+
+
+@pytest.mark.slow
+def test_random_rows_are_made_of_the_payloads_that_a_trace_finds(lake):
+    assert not any(tracing.differences(lake).values())

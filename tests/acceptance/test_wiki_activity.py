@@ -10,6 +10,7 @@ import pytest
 
 from medallion import conf as conf_door
 from medallion.clock import NOW
+from tests.acceptance import tracing
 from tests.acceptance.accounting import require_balanced, require_passed
 from tests.conftest import LAYERS, PROJECT, Lakehouse
 
@@ -92,3 +93,8 @@ def test_sessions_are_exact(lake, events):
 def test_every_record_is_accounted_for(lake):
     require_balanced(lake)
     assert lake.rows("activity.silver.events").count() == EDITS
+
+
+@pytest.mark.slow
+def test_random_rows_are_made_of_the_payloads_that_a_trace_finds(lake):
+    assert not any(tracing.differences(lake).values())

@@ -131,7 +131,7 @@ def test_a_record_whose_row_no_longer_passes_is_refused(yard: Any) -> None:
     ("asked", "told"),
     [
         (Question(ORDERS), "found no record; wanted --record ID"),
-        (Question(ORDERS, ("0123",)), "wanted at least 8 characters of an id"),
+        (Question(ORDERS, ("0123",)), "wanted an id, or at least 8 of its first characters"),
         (Question(ORDERS, ("0123456789ab",)), "found 0 records of yard.bronze.orders that begin with 0123456789ab"),
         (Question(ORDERS, (), "no_such_column = 1"), "--where: "),
         (Question("yard.silver.orders", ("0123456789ab",)), "found no bronze table"),

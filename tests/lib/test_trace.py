@@ -123,6 +123,9 @@ def test_a_record_is_followed_up_to_gold(yard: Any) -> None:
     found = _traced(yard, "yard.bronze.orders", up=True, _record_id=row["_record_id"])
 
     hops = {hop.table: hop for hop in found.hops}
+    assert [(one.table, one.store, one.version) for one in found.publications] == [
+        ("yard.silver.orders", "cache", hops["yard.silver.orders"].version)
+    ]
     assert set(hops) == {"yard.bronze.orders", "yard.silver.orders", "yard.silver.lines", *GOLD}
     assert [one["id"] for one in hops["yard.gold.sales"].rows] == [row["id"]]
     assert {one["id"] for one in hops["yard.silver.lines"].rows} == {row["id"]}

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from medallion import conf as conf_door
-from medallion import feed, query, run
+from medallion import feed, ops, query, run
+from medallion.lake import Lake
 from medallion.session import Sessions
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -36,7 +37,9 @@ def environment(sessions: Sessions, tmp_path_factory: pytest.TempPathFactory) ->
     for day in (0, 1):
         feed.sample(conf, day, {"orders": 300})
         prepared = run.prepare(conf)
-        assert run.run_tables(prepared, sessions, list(prepared.tables)).passed
+        report = run.run_tables(prepared, sessions, list(prepared.tables))
+        assert report.passed
+        ops.record(prepared, report)
     own = {name: str(home / name) for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "MPLCONFIGDIR")}
     yield {**os.environ, **own, "MEDALLION_HOME": str(home), "MEDALLION_ENVIRONMENT": "demo"}
 
@@ -100,8 +103,20 @@ def test_explore_gold_shows_the_figures_of_the_lake(executed: Executed, environm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_as_a_plain_script(path: Path, environment: Mapping[str, str]) -> None:
+def test_quality_and_quarantine_shows_what_is_kept_out(executed: Executed, environment: Mapping[str, str]) -> None:
+    cells = executed(PROJECT / "notebooks" / "quality_and_quarantine.py")
+    outputs = [output["data"] for cell in cells for output in cell.outputs if "data" in output]
+    shown = "\n".join(data["text/plain"] for data in outputs)
+
+    conf = conf_door.load("shop", ["environment=demo"], Path(environment["MEDALLION_HOME"]))
+    held = query.select(Lake(conf).path("shop.quarantine.orders"), "SELECT _record_id FROM t")
+    assert any(row["_record_id"] in shown for row in held)
+    assert sum("image/png" in data for data in outputs) == 3
+
+
+@pytest.mark.slow
+def test_a_notebook_runs_as_a_plain_script(environment: Mapping[str, str]) -> None:
+    path = PROJECT / "notebooks" / "explore_gold.py"
     headless = {name: value for name, value in environment.items() if name != "DISPLAY"}
     script = subprocess.run(
         [sys.executable, str(path)], env=headless, cwd=PROJECT, capture_output=True, text=True, timeout=600, check=False

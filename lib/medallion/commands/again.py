@@ -2,17 +2,14 @@
 
 from typing import Annotated
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
-from medallion.commands.app import WORK, Json, Overrides, Pipeline, TableName, command
+from medallion.commands.app import WORK, Json, Limit, Overrides, Pipeline, TableName, command
 from medallion.conf import load
 from medallion.output import console, tell
 
 Records = Annotated[
     list[str] | None, Parameter(name="--record", help="A record by its id, or how that begins; may be given again.")
-]
-Rows = Annotated[
-    int, Parameter(help="Records a batch, or a commit more.", validator=validators.Number(gte=1), show_default=True)
 ]
 
 
@@ -45,7 +42,7 @@ def backfill(
     /,
     *overrides: Overrides,
     table: Annotated[str | None, Parameter(help="Only this silver table, and what depends on it.")] = None,
-    rows: Rows = 100_000,
+    rows: Annotated[Limit, Parameter(help="Rows a batch; no fewer than one commit upstream.")] = 100_000,
     quarantine: Annotated[bool, Parameter(help="Judge what is in quarantine again, rather than what is new.")] = False,
     json: Json = False,
 ) -> int:

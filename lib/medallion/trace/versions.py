@@ -64,7 +64,7 @@ def upstream_at(lake: Lake, name: str, mark: Mark, reader: State) -> State:
 
 def named_version(run: Run, name: str, told: str) -> int:
     """Return the version of a table that somebody means: by its number, or by a run (see `version_of_run`)."""
-    return int(told) if told.isdigit() else version_of_run(run.lake, name, run.tables, told)
+    return int(told) if told.isascii() and told.isdigit() else version_of_run(run.lake, name, run.tables, told)
 
 
 def version_of_run(lake: Lake, name: str, tables: Iterable[str], run_id: str) -> int:

@@ -38,7 +38,7 @@ class Question:
 class Reprocessing:
     """What judging records again did, or would do: the run's report, and what differs in each table by key.
 
-    ``caches`` are those that were brought in line afterwards.
+    ``same`` are tables that were made anew with the same rows, ``caches`` those that were brought in line afterwards.
     """
 
     table: str
@@ -46,6 +46,7 @@ class Reprocessing:
     applied: bool
     report: Report
     diffs: list[Diff]
+    same: list[str] = field(default_factory=list)
     caches: list[str] = field(default_factory=list)
 
     @property
@@ -55,7 +56,13 @@ class Reprocessing:
 
     def facts(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        told = {"table": self.table, "records": self.records, "applied": self.applied, "caches": self.caches}
+        told = {
+            "table": self.table,
+            "records": self.records,
+            "applied": self.applied,
+            "same": self.same,
+            "caches": self.caches,
+        }
         return {**told, "run": as_json(self.report), "diffs": [asdict(one) for one in self.diffs]}
 
     def render(self, console: "Console") -> None:
@@ -70,7 +77,10 @@ def of(conf: Conf, asked: Question, listen: Listener, sessions: Sessions | None 
     """
     if not asked.records and not asked.where:
         raise ConfError("reprocess: found no record; wanted --record ID, or --where with a condition in SQL")
-    run, own = prepared(conf, asked.table), sessions or Sessions(conf)
+    reprocess.require_ids(asked.records)
+    run = prepared(conf, asked.table)
+    reprocess.readers(run, asked.table)
+    own = sessions or Sessions(conf)
     try:
         records = _found(run, own, asked)
         with nullcontext(conf) if asked.apply else copied(conf, run.run_id) as where:
@@ -88,7 +98,9 @@ def of(conf: Conf, asked: Question, listen: Listener, sessions: Sessions | None 
     finally:
         if sessions is None:
             own.stop()
-    return Reprocessing(asked.table, len(records), asked.apply, done.report, told, caches)
+    differing = [one for one in told if any(one.counts.values())]
+    same = [one.table for one in told if one not in differing]
+    return Reprocessing(asked.table, len(records), asked.apply, done.report, differing, same, caches)
 
 
 def _found(run: Run, sessions: Sessions, asked: Question) -> tuple[str, ...]:
@@ -106,6 +118,8 @@ def _render(found: Reprocessing, console: "Console") -> None:
     for one in found.diffs:
         one.render(console)
         console.print()
+    if found.same and found.diffs:
+        console.print(Text(f"no row differs in {', '.join(found.same)}", style="dim"))
     for outcome in found.report.outcomes:
         if outcome.error:
             console.print(Text.assemble(("failed  ", "bold red"), outcome.error))

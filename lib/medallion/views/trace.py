@@ -1,7 +1,7 @@
 """Where rows of a table come from, table by table, down to the payloads; or what they are in, up to gold."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,9 @@ from medallion.step import Run
 from medallion.tables import Bronze, Table
 from medallion.trace import anew, feeds, walk
 from medallion.trace.versions import named_version, state_at
+from medallion.views import published
 from medallion.views.at_hand import prepared, session_of
+from medallion.views.published import Publication
 from medallion.views.show import cell
 
 if TYPE_CHECKING:
@@ -50,13 +52,17 @@ class Hop:
 
 @dataclass(frozen=True)
 class Trace:
-    """A walk from rows of a table to payloads, or ``up``; ``verified`` says what differs, None where nobody asked."""
+    """A walk from rows of a table to payloads, or ``up``; ``verified`` says what differs, None where nobody asked.
+
+    ``publications`` are the stores that hold rows of tables on the way, as they stand.
+    """
 
     table: str
     where: dict[str, Any]
     hops: list[Hop]
     up: bool = False
     verified: list[str] | None = None
+    publications: list[Publication] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
@@ -133,7 +139,8 @@ def of(conf: Conf, asked: Question, sessions: Sessions | None = None) -> Trace:
                 )
             hops = [_hop(run, part, asked.limit) for part in found.parts]
             different = anew.verify(run, session, found) if asked.verify else None
-    return Trace(name, dict(asked.where), hops, asked.up, different)
+    publications = published.of(run, {hop.table for hop in hops})
+    return Trace(name, dict(asked.where), hops, asked.up, different, publications)
 
 
 def columns_of(table: Table) -> list[str]:
@@ -171,13 +178,13 @@ def _render(trace: Trace, console: "Console") -> None:
 
     first = trace.hops[0]
     tree = Tree(_titled(first, ""))
-    _grow(tree, first, trace.hops, set())
+    _grow(tree, first, trace, set())
     console.print(tree)
     if trace.verified is not None:
         console.print(Text(f"\n{trace.said}", style="bold red" if trace.verified else "green"))
 
 
-def _grow(tree: "Tree", hop: Hop, hops: Sequence[Hop], shown: set[tuple[str, int]]) -> None:
+def _grow(tree: "Tree", hop: Hop, trace: Trace, shown: set[tuple[str, int]]) -> None:
     from rich.text import Text
 
     shown.add((hop.table, hop.version))
@@ -185,14 +192,17 @@ def _grow(tree: "Tree", hop: Hop, hops: Sequence[Hop], shown: set[tuple[str, int
         tree.add(Text(_line(hop, row)))
     if hop.count > _SHOWN:
         tree.add(Text(f"and {hop.count - _SHOWN:,} more (--json and --html show them)", style="dim"))
-    for other in hops:
+    for one in trace.publications:
+        if one.table == hop.table:
+            tree.add(Text(str(one), style="dim"))
+    for other in trace.hops:
         ways = [why for reader, why in other.for_ if reader == hop.table]
         if not ways:
             continue
         if (other.table, other.version) in shown:
             tree.add(Text(f"{' and '.join(ways)}: {other.table}, see above", style="dim"))
         else:
-            _grow(tree.add(_titled(other, " and ".join(ways))), other, hops, shown)
+            _grow(tree.add(_titled(other, " and ".join(ways))), other, trace, shown)
 
 
 def _titled(hop: Hop, why: str) -> Any:

@@ -1,11 +1,16 @@
 """How many Spark jobs each kind of step takes on the sample shop: what a small run costs is little else."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from medallion import conf as conf_door
 from medallion import feed, run
+from medallion.session import Sessions
+from tests.acceptance import tracing
+from tests.conftest import LAYERS, PROJECT, Lakehouse
+
+Taken = dict[str, tuple[str, tuple[int, int]]]  # of a table: its kind of step, and jobs and stages
 
 # Kind of step -> at most so many jobs and stages, whichever the table. Raise one only for a reason; a silver
 # step with rows that miss a rule takes one more, to show what they have instead.
@@ -21,17 +26,29 @@ SECOND_DAY = {
 }
 
 
+@pytest.fixture(scope="module")
+def worked(sessions: Sessions, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lakehouse, list[Taken]]:
+    """A shop after two days and a run without news, and what each of the three runs took."""
+    root = tmp_path_factory.mktemp("shop")
+    places = [f"storage.{layer}.root={root / layer}" for layer in LAYERS]
+    lake = Lakehouse(conf_door.load("shop", [*places, "runtime.parallel_jobs=1"], PROJECT), sessions)
+    taken = []
+    for day in (0, 1, None):
+        if day is not None:
+            feed.sample(lake.conf, day, {"orders": 60})
+        taken.append(spark_jobs(lake))
+    return lake, taken
+
+
 @pytest.mark.slow
 def test_a_step_takes_no_more_spark_jobs_than_its_kind_may(
-    lakehouse: Callable[..., Any], request: pytest.FixtureRequest
+    worked: tuple[Lakehouse, list[Taken]], request: pytest.FixtureRequest
 ) -> None:
     if request.config.getoption("--connect"):
         pytest.skip("jobs are counted by the Spark context, which a Connect session does not have")
-    lake = lakehouse("shop", "runtime.parallel_jobs=1")
+    *days, nothing_new = worked[1]
 
-    for day, most in enumerate((FIRST_LOAD, SECOND_DAY)):
-        feed.sample(lake.conf, day, {"orders": 60})
-        taken = spark_jobs(lake)
+    for most, taken in zip((FIRST_LOAD, SECOND_DAY), days, strict=True):
         assert {kind for kind, _ in taken.values()} == set(most)
         above = {
             table: (kind, found, most[kind])
@@ -39,12 +56,18 @@ def test_a_step_takes_no_more_spark_jobs_than_its_kind_may(
             if found[0] > most[kind][0] or found[1] > most[kind][1]
         }
         assert not above
-
-    nothing_new = spark_jobs(lake)
     assert {found for _, found in nothing_new.values()} == {(0, 0)}
 
 
-def spark_jobs(lake: Any) -> dict[str, tuple[str, tuple[int, int]]]:
+@pytest.mark.slow
+def test_random_rows_are_made_of_the_payloads_that_a_trace_finds(worked: tuple[Lakehouse, list[Taken]]) -> None:
+    found = tracing.differences(worked[0])
+
+    assert len(found) == 15
+    assert not any(found.values())
+
+
+def spark_jobs(lake: Lakehouse) -> Taken:
     """Run the pipeline and return each table's kind of step, and how many jobs and stages it took."""
     context = lake.sessions.start().sparkContext
     prepared = run.prepare(lake.conf)
