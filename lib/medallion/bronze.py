@@ -4,7 +4,7 @@
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from medallion.check import Check
 from medallion.conf import Source
 from medallion.errors import CommitError, HistoryError, some
 from medallion.faults import point
+from medallion.held import Holder
 from medallion.lake import NO_VERSION, Account, Lake, Mark, State
 from medallion.landing import Landing, Manifest, batches
 from medallion.records import Batch, read
@@ -118,6 +119,21 @@ def delivered(lake: Lake, name: str, source: str, version: int) -> int:
     if commit.account is None:
         raise HistoryError(f"{name}: version {version} is no commit of ours")
     return commit.account.watermark[f"landing.{source}"].version
+
+
+def look_up(
+    lake: Lake, name: str, rows: "DataFrame", columns: Sequence[str], met: "Callable[[DataFrame], DataFrame]"
+) -> "DataFrame":
+    """Return the records of a bronze table that ``met`` leaves of its rows, going by these columns.
+
+    Payloads are most of what a table holds: of a large one it is found first in which deliveries the records are, and
+    only these are read whole. There are to be few.
+    """
+    if lake.size(name) < commits.LARGE_BYTES:
+        return met(rows)
+    places = met(rows.select(*columns, "_delivery")).select("_delivery").distinct()
+    with Holder() as holder:
+        return met(holder.hold(places).keys({"_delivery": "_delivery"}).narrowed(rows))
 
 
 def _append(step: Step, table: Bronze, landing: Landing, manifests: Sequence[Manifest]) -> tuple[Account, list[str]]:

@@ -33,13 +33,21 @@ def choose(step: Step, table: Silver, planned: Plan) -> Chosen:
         return Chosen(known)
     touched = _touched(step, table, planned, known)
     if table.reads not in planned.changed:
-        nothing = known.limit(0) if touched is None else known.join(F.broadcast(touched), on="_record_id", how="semi")
-        return Chosen(nothing, touched)
+        return Chosen(known.limit(0) if touched is None else _of_ids(step, table, known, touched), touched)
     records, chosen = _with_new(step, table, planned, known)
     if touched is not None:
         again = F.broadcast(touched.withColumn("_again", F.lit(True)))
         records, chosen = records.join(again, on="_record_id", how="left"), chosen | F.col("_again")
     return Chosen(records.where(chosen).select(*known.columns), touched)
+
+
+def _of_ids(step: Step, table: Silver, known: "DataFrame", ids: "DataFrame") -> "DataFrame":
+    from pyspark.sql import functions as F
+
+    def met(rows: "DataFrame") -> "DataFrame":
+        return rows.join(F.broadcast(ids), on="_record_id", how="semi")
+
+    return met(known) if table.parent else bronze.look_up(step.lake, table.reads, known, ["_record_id"], met)
 
 
 def _with_new(step: Step, table: Silver, planned: Plan, known: "DataFrame") -> tuple["DataFrame", "Column"]:

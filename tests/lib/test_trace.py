@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from medallion import cli
+from medallion import cli, commits
 from medallion.errors import ConfError, HistoryError
 from medallion.lake import Lake
 from medallion.query import select
@@ -83,6 +83,21 @@ def test_the_way_is_told_table_by_table_with_payload_and_place(yard: Any) -> Non
         lines = (landed / row["_landing_file"]).read_text().splitlines()
         line = lines[row["_position"] - 1]
         assert row["payload"] in (line, json.loads(line).get("body"))  # a webhook's are wrapped
+
+
+def test_records_of_a_large_table_are_found_by_their_deliveries_first(
+    yard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = next(row for row in _rows(yard, "yard.silver.orders") if row["id"] == "o1")  # sent in three deliveries
+    asked = {"yard.silver.orders": {"id": "o1"}, "yard.bronze.orders": {"_record_id": row["_record_id"], "up": True}}
+
+    def told() -> list[Any]:
+        found = [_traced(yard, table, **where) for table, where in asked.items()]
+        return [[(hop.table, hop.count, hop.rows) for hop in one.hops] for one in found]
+
+    read_whole = told()
+    monkeypatch.setattr(commits, "LARGE_BYTES", 1)
+    assert told() == read_whole
 
 
 def test_a_version_of_the_past_is_traced_as_it_was(yard: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from medallion import gate
+from medallion import bronze, gate
 from medallion.curate import may_meet
 from medallion.gold import mart
 from medallion.gold.patch import Work, union
@@ -12,7 +12,7 @@ from medallion.held import Held, Holder, named
 from medallion.lake import State
 from medallion.planner import Plan
 from medallion.step import Run, Step
-from medallion.tables import Aggregate, Derived, Lookup, Mart, Silver, Table
+from medallion.tables import Aggregate, Bronze, Derived, Lookup, Mart, Silver, Table
 from medallion.trace.versions import state_at
 from medallion.trace.walk import Part, Stored, Walk, having
 
@@ -27,7 +27,11 @@ def up(run: Run, session: "SparkSession", state: State, where: "Mapping[str, Any
     ``where`` pairs columns with values, None for a null. The parts say in ``for_`` what they are made of.
     """
     with Holder() as holder:
-        rows = having(gate.read_version(session, state, state.version), where)
+        rows = gate.read_version(session, state, state.version)
+        if isinstance(run.tables[state.name], Bronze):
+            rows = bronze.look_up(run.lake, state.name, rows, list(where), lambda some: having(some, where))
+        else:
+            rows = having(rows, where)
         found = {state.name: Part(run.tables[state.name], state, holder.hold(rows), ())}
         for name, table in run.tables.items():
             sources = [one for one in table.upstream if one in found]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from medallion import gate
+from medallion import bronze, gate
 from medallion.curate import may_meet
 from medallion.gold import mart
 from medallion.gold.patch import Work, union
@@ -185,7 +185,8 @@ def _records(work: Work, table: Silver, rows: Held) -> "Iterator[tuple[str, Data
     keyed = own.frame.select("_key").dropna()
     keys = work.holder.hold(keyed).keys({"_key": "_key"})
     if not keys.is_empty:
-        yield table.reads, work.meeting(table.reads, keys, {"_key": "_key"}), "of the same key"
+        known = work.rows(table.reads)
+        yield table.reads, bronze.look_up(work.step.lake, table.reads, known, ["_key"], keys.meeting), "of the same key"
 
 
 def _looked_up(work: Work, lookup: Lookup, rows: Held) -> "DataFrame":
