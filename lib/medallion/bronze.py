@@ -51,6 +51,15 @@ COLUMNS = {
     "_ingested_at": "When this row was appended",
     "_source_system": "System that delivered it",
 }
+# Of those that are no text.
+TYPES = {
+    "fields": "map<string,string>",
+    "_batch_id": "bigint",
+    "_delivery": "bigint",
+    "_position": "bigint",
+    "_received_at": "timestamp",
+    "_ingested_at": "timestamp",
+}
 
 
 def ingest(step: Step, table: Bronze) -> Outcome:

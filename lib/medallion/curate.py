@@ -83,6 +83,14 @@ def looked_up(rows: "DataFrame", lookups: Sequence[Lookup], tables: Mapping[str,
     return rows.drop(*[f"_met_{number}" for number in range(len(lookups))])
 
 
+def enriched(table: Silver, rows: "DataFrame", given: Mapping[str, Any]) -> "DataFrame":
+    """Return rows with what a table's enrichment makes of their lookups' columns; the same ones where it has none."""
+    if table.enrichment is None:
+        return rows
+    completed: DataFrame = table.enrichment(rows, **_taken(table.enrichment, given))
+    return completed
+
+
 def may_meet(lookup: Lookup, *, own: str = "", theirs: str = "") -> "Column":
     """Return the condition that rows meet by a lookup, columns under prefixes; of an as-of one all within its days."""
     from pyspark.sql import functions as F
@@ -129,8 +137,7 @@ def judged(
     problems = F.transform("_problems", lambda problem: _reason(_READABLE, problem))
     told = F.when(F.size("_problems") > 0, problems).otherwise(_missed((), known))
     rows = rows.withColumns({"_gaps": _gaps(table), "_early": F.concat(told, _missed(early, known))})
-    if table.enrichment is not None:
-        rows = table.enrichment(rows, **_taken(table.enrichment, given))
+    rows = enriched(table, rows, given)
     waits = F.col("_waits_for") != ""
     rows = rows.withColumn("_late", F.when(waits, _missed((), known)).otherwise(_missed(late, known)))
     rejecting = [_READABLE, *(rule.label for rule in rules if rule.severity == "quarantine")]

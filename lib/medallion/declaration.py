@@ -27,6 +27,7 @@ def check_declaration(table: Table) -> None:
         _check_measures(table)
     if isinstance(table, Derived):
         missing += [name for name in table.partition if name not in table.columns]
+    missing += [name for name in table.personal if name not in table.columns]
     if missing:
         raise DeclarationError(f"{table.name}: {missing} not among its columns {list(table.columns)}")
     if isinstance(table, Silver):

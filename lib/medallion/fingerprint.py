@@ -20,7 +20,7 @@ from typing import Any
 from medallion.conf import Expectation
 from medallion.tables import Silver, Table
 
-_NOT_FACTS = {"columns", "function", "enrichment", "name", "doc"}
+_NOT_FACTS = {"columns", "personal", "function", "enrichment", "name", "doc"}
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _OURS = ("jobs", "medallion", "__main__")
 _UNSTEADY = (

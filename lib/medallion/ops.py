@@ -98,6 +98,29 @@ def last_runs(conf: Conf, limit: int) -> list[dict[str, Any]]:
     return [{**run, "passed": run["failed"] == 0} for run in runs]
 
 
+def last_steps(conf: Conf) -> list[dict[str, Any]]:
+    """Return of each table the last turn that it had in a run: when, and how it ended."""
+    return _newest(conf, "runs", ("run_id", "started_at", "table", "status", "technique", "seconds"), ("table",), 1)
+
+
+def last_checks(conf: Conf, limit: int) -> list[dict[str, Any]]:
+    """Return the newest results of each expectation, newest first; no examples."""
+    columns = ("run_id", "started_at", "table", "version", "label", "severity", "failed", "total", "passed")
+    return _newest(conf, "quality", columns, ("table", "label"), limit)
+
+
+def _newest(conf: Conf, name: str, columns: Sequence[str], by: Sequence[str], limit: int) -> list[dict[str, Any]]:
+    path = _path(conf, name)
+    if not _exists(path):
+        return []
+    wanted, each = query.quoted(columns), query.quoted(by)
+    place = f"row_number() OVER (PARTITION BY {each} ORDER BY started_at DESC, run_id DESC)"
+    placed = f"SELECT {wanted}, {place} AS place FROM t"
+    return query.select(
+        path, f"SELECT {wanted} FROM ({placed}) WHERE place <= {limit} ORDER BY started_at DESC, run_id DESC"
+    )
+
+
 def _steps(report: "Report", started_at: datetime) -> list[dict[str, Any]]:
     return [
         {

@@ -42,9 +42,13 @@ class Lookup:
 
 @dataclass
 class _Declared:
-    """What every kind of table has."""
+    """What every kind of table has.
+
+    ``personal`` names columns that say something of a person, or stand for one; what is made of them need not be named.
+    """
 
     columns: Columns = field(kw_only=True)
+    personal: tuple[str, ...] = field(default=(), kw_only=True)
     function: Transform | None = field(default=None, init=False)
     name: str = field(default="", init=False)
     doc: str = field(default="", init=False)

@@ -18,6 +18,7 @@ table = Silver(
     reads="activity.bronze.events",
     key=("event_id",),
     sequence=("_delivery", "_position"),
+    personal=("user_id", "properties"),
     columns={
         "event_id": ("string", "the sender's id of the event, trimmed"),
         "user_id": ("string", "who did it, trimmed"),

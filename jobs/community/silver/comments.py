@@ -26,6 +26,7 @@ table = Silver(
     reads="community.bronze.comments",
     key=("comment_id",),
     sequence=("_delivery", "_position"),
+    personal=("email",),
     columns={
         "comment_id": ("bigint", "the service's id of the comment"),
         "post_id": ("bigint", "the post it is on"),

@@ -26,6 +26,7 @@ table = Silver(
     reads="community.bronze.posts",
     key=("post_id",),
     sequence=("_delivery", "_position"),
+    personal=("user_id",),
     columns={
         "post_id": ("bigint", "the service's id of the post"),
         "user_id": ("bigint", "who wrote it"),

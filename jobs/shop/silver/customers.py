@@ -26,6 +26,7 @@ table = Silver(
     reads="shop.bronze.customers",
     key=("customer_id",),
     sequence=("updated_at", "_delivery", "_position"),
+    personal=("customer_id", "email", "first_name", "last_name"),
     columns={
         "customer_id": ("string", "the CRM's id"),
         "email": ("string", "trimmed and lower-cased; null where none is known"),

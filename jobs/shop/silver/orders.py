@@ -42,6 +42,7 @@ table = Silver(
     key=("order_id",),
     sequence=("updated_at",),
     deleted="is_deleted",
+    personal=("customer_id", "shipping_address"),
     lookups=(
         Lookup(
             "shop.silver.exchange_rates",

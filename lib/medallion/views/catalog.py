@@ -5,21 +5,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion.bronze import COLUMNS as BRONZE_COLUMNS
+from medallion.bronze import TYPES as BRONZE_TYPES
 from medallion.conf import Conf
 from medallion.tables import Bronze, Table, sql_name
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_BRONZE_TYPES = {
-    "fields": "map<string,string>",
-    "_batch_id": "bigint",
-    "_delivery": "bigint",
-    "_position": "bigint",
-    "_received_at": "timestamp",
-    "_ingested_at": "timestamp",
-}
-
 
 @dataclass(frozen=True)
 class Column:
@@ -98,7 +89,7 @@ def _sentence(doc: str) -> tuple[str, str]:
 
 def _columns(table: Table) -> list[Column]:
     if isinstance(table, Bronze):
-        return [Column(name, _BRONZE_TYPES.get(name, "string"), text) for name, text in BRONZE_COLUMNS.items()]
+        return [Column(name, BRONZE_TYPES.get(name, "string"), text) for name, text in BRONZE_COLUMNS.items()]
     return [Column(name, type_, text) for name, (type_, text) in table.columns.items()]
 
 

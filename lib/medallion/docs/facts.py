@@ -1,0 +1,234 @@
+"""What the pages tell of a pipeline and its tables: declarations, lineage, and what logs and records of runs say.
+
+No row of a table and no example of what an expectation found is among it: the pages may be shown to more people than
+the tables.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from medallion import clock, lineage, ops
+from medallion.bronze import COLUMNS as BRONZE_COLUMNS
+from medallion.conf import Conf
+from medallion.docs.trust import Seen, Trust, judge
+from medallion.lineage import Field, How, Lineage, walk
+from medallion.step import Run
+from medallion.tables import Bronze, Table, layer_of
+from medallion.views import catalog, history, status
+
+VERSIONS = 20  # of a table, newest first
+RESULTS = 20  # of an expectation
+_DEPTH = 12  # of a tree of sources
+
+_SAID: dict[str, str] = {
+    "IDENTITY": "as it is",
+    "TRANSFORMATION": "computed",
+    "AGGREGATION": "added up",
+    "CONDITIONAL": "decides which value",
+    "WINDOW": "decides among neighbours",
+    "FILTER": "which rows there are",
+    "JOIN": "which rows meet",
+    "GROUP_BY": "one row each",
+    "SORT": "which comes first",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A field that has its part in something: where it is explained, and how it has its part."""
+
+    table: str
+    column: str
+    text: str
+    how: str
+    is_direct: bool
+    sources: Sequence["Source"] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, or a field of bronze that something is made of; ``origins`` are the fields at the source."""
+
+    name: str
+    type: str
+    text: str
+    personal: str | None = None
+    is_key: bool = False
+    sources: Sequence[Source] = ()
+    origins: Sequence[Field] = ()
+    uses: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that is told of a table."""
+
+    entry: catalog.Entry
+    layer: str
+    columns: Sequence[Column]
+    fields: Sequence[Column]
+    rows: Sequence[Source]
+    readers: Sequence[str]
+    standing: status.Standing
+    versions: Sequence[history.Entry]
+    checks: Sequence[dict[str, Any]]
+    seen: Seen
+    trust: Trust
+    problem: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The table's full name."""
+        return self.entry.table
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One pipeline in one environment, its tables upstream first."""
+
+    name: str
+    environment: str
+    description: str
+    schedule: str
+    runs: Sequence[dict[str, Any]]
+    pages: Sequence[Page] = field(default_factory=list)
+
+
+def of(run: Run, stands: status.Pipeline, lineages: Mapping[str, Lineage]) -> Pipeline:
+    """Return what is told of a pipeline; reads logs and records of runs, no rows."""
+    conf = run.conf
+    told = Told(run, lineages)
+    results, steps = _by_table(ops.last_checks(conf, RESULTS)), {s["table"]: s for s in ops.last_steps(conf)}
+    due = _due(conf, stands.runs)
+    pages: dict[str, Page] = {}
+    for standing in sorted(stands.tables, key=lambda one: [*run.tables].index(one.table)):
+        name = standing.table
+        checks = _checks(conf, name, results.get(name, []))
+        seen = Seen(standing, steps.get(name), checks, due)
+        above = {up: pages[up].trust for up in run.tables[name].upstream}
+        versions = history.entries(list(run.lake.history(name, VERSIONS))) if standing.version is not None else []
+        pages[name] = told.page(name, standing, versions, seen, judge(seen, above))
+    schedule = conf.pipeline.schedule
+    when = f"{schedule.cron} ({schedule.zone})" if schedule else ""
+    return Pipeline(conf.name, conf.environment, conf.pipeline.description, when, stands.runs, [*pages.values()])
+
+
+class Told:
+    """What declarations and lineage tell of tables."""
+
+    def __init__(self, run: Run, lineages: Mapping[str, Lineage]) -> None:
+        self._run = run
+        self._lineages = lineages
+        self._uses = walk.uses(lineages)
+        self._personal = walk.personal(run.tables, lineages)
+
+    def page(
+        self, name: str, standing: status.Standing, versions: Sequence[history.Entry], seen: Seen, trust: Trust
+    ) -> Page:
+        """Return the page of a table."""
+        table, known = self._run.tables[name], self._lineages[name]
+        entry = catalog.of(self._run.conf, self._run.tables, [name], detailed=True).tables[0]
+        rows = [self._source(one, hows, 0) for one, hows in known.rows.items()]
+        readers = [other for other, one in self._run.tables.items() if name in one.upstream]
+        columns = [self._column(name, one, table) for one in entry.columns]
+        fields = self._fields(name) if isinstance(table, Bronze) else []
+        return Page(
+            entry, layer_of(name), columns, fields, _ordered(rows), readers, standing, versions, seen.checks, seen,
+            trust, known.problem,
+        )  # fmt: skip
+
+    def _column(self, name: str, one: catalog.Column, table: Table) -> Column:
+        made = self._lineages[name].columns.get(one.name)
+        sources = _ordered([self._source(f, hows, 0) for f, hows in made.sources.items()]) if made else []
+        origins = walk.origins(self._lineages, Field(name, (one.name,))) if made else []
+        direct = {source.text for source in sources}
+        beyond = [o for o in origins if o.text not in direct] if any(layer_of(s.table) != "bronze" for s in sources) else []
+        is_key = one.name in getattr(table, "key", ())
+        personal = self._personal[name].get(one.name)
+        return Column(one.name, one.type, one.text, personal, is_key, sources, beyond, self._users(name, one.name))
+
+    def _fields(self, name: str) -> list[Column]:
+        """Return the fields in a bronze table's payloads that something is made of."""
+        found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for (table, column), uses in self._uses.items():
+            if table == name and column in ("payload", "fields"):
+                for use in uses:
+                    if len(use.field.path) > 1 and use.column:
+                        found[use.field.text].append((use.table, use.column))
+        personal = self._personal[name]
+        return [Column(path, "", "", personal.get(path), uses=_once(found[path])) for path in sorted(found)]
+
+    def _users(self, table: str, column: str) -> list[tuple[str, str]]:
+        if layer_of(table) == "bronze" and column in ("payload", "fields"):
+            return []  # told field by field
+        return _once((use.table, use.column) for use in self._uses.get((table, column), ()))
+
+    def _source(self, one: Field, hows: Iterable[How], depth: int) -> Source:
+        """Return a field with what it is made of in its turn, down to the fields at the source."""
+        told = sorted({how.subtype for how in hows}, key=[*_SAID].index)
+        is_direct = any(how.is_direct for how in hows)
+        masking = is_direct and all(how.masking for how in hows if how.is_direct)
+        said = "; ".join(_SAID[subtype] for subtype in told) + (", not shown" if masking else "")
+        deeper: list[Source] = []
+        lineage = self._lineages.get(one.table)
+        made = lineage.columns.get(one.column) if lineage else None
+        if made is not None and is_direct and depth < _DEPTH:
+            if made.place is not None and len(one.path) > 1:
+                inside = made.place.part(*one.path[1:])
+                deeper = [self._source(inside, [How("IDENTITY")], depth + 1)]
+            else:
+                deeper = [self._source(f, found, depth + 1) for f, found in made.sources.items()]
+        is_field = layer_of(one.table) == "bronze" and len(one.path) > 1
+        return Source(one.table, one.text if is_field else one.column, one.text, said, is_direct, _ordered(deeper))
+
+
+def _ordered(sources: Iterable[Source]) -> list[Source]:
+    return sorted(sources, key=lambda one: not one.is_direct)
+
+
+def _once(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [*dict.fromkeys(pairs)]
+
+
+def _by_table(results: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for one in results:
+        found[one["table"]].append(one)
+    return found
+
+
+def _checks(conf: Conf, name: str, results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is expected of a table, each with its last results, newest first; perhaps none."""
+    by_label: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for one in results:
+        by_label[one["label"]].append(one)
+    return [
+        {
+            "label": e.label,
+            "severity": e.severity,
+            "tolerance": e.tolerance,
+            "text": e.description or "",
+            "results": by_label.get(e.label, []),
+            "last": next(iter(by_label.get(e.label, [])), None),
+        }
+        for e in conf.expectations(name)
+    ]
+
+
+def _due(conf: Conf, runs: Sequence[dict[str, Any]]) -> dt.datetime | None:
+    """Return when a run was to begin that has not, by the pipeline's schedule; None where all is on time."""
+    schedule = conf.pipeline.schedule
+    if schedule is None or not runs:
+        return None
+    from cronsim import CronSim
+
+    last: dt.datetime = runs[0]["started_at"]
+    following: dt.datetime = next(CronSim(schedule.cron, last.astimezone(ZoneInfo(schedule.zone))))
+    return following if following < clock.now() else None
+
+
+__all__ = ["BRONZE_COLUMNS", "Column", "Page", "Pipeline", "Source", "lineage", "of"]

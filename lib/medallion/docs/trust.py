@@ -1,0 +1,71 @@
+"""Whether to trust a table today: by the verdict on its newest rows, its last run, its expectations, what it is made of."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from medallion.output import counted
+from medallion.views.status import Standing
+
+Level = Literal["ok", "warn", "bad", "none"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of a table: where it stands, its last turn in a run, its expectations, and the run that is overdue."""
+
+    standing: Standing
+    step: dict[str, Any] | None
+    checks: Sequence[dict[str, Any]]
+    due: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The answer, and all that stands behind it, the worst first."""
+
+    level: Level
+    reasons: Sequence[str]
+
+    @property
+    def word(self) -> str:
+        """The answer in a word or two."""
+        return {"ok": "trusted", "warn": "with care", "bad": "not now", "none": "no data yet"}[self.level]
+
+
+def judge(seen: Seen, above: Mapping[str, Trust]) -> Trust:
+    """Return whether to trust a table, given the same of the tables that it is made of."""
+    standing = seen.standing
+    if standing.version is None:
+        return Trust("none", ["no run has made it yet"])
+    bad, warn = _bad(seen), _warnings(seen, above)
+    if bad or warn:
+        return Trust("bad" if bad else "warn", [*bad, *warn])
+    judged = [check for check in seen.checks if check["last"]]
+    if not judged:
+        return Trust("ok", ["its last run ended well; nothing is expected of it" if not seen.checks else "not judged yet"])
+    return Trust("ok", [f"its last run ended well, {counted(len(judged), 'expectations')} met"])
+
+
+def _bad(seen: Seen) -> list[str]:
+    standing, found = seen.standing, []
+    if standing.good != standing.data:
+        kept = "nothing" if standing.good is None else f"version {standing.good}"
+        found.append(f"version {standing.data} did not pass its expectations; readers see {kept}")
+    if seen.step and seen.step["status"] == "failed":
+        found.append("its last run failed")
+    return found
+
+
+def _warnings(seen: Seen, above: Mapping[str, Trust]) -> list[str]:
+    found = []
+    if seen.step and seen.step["status"] == "blocked":
+        found.append("its last run was held up by a table that it reads; its rows are those of the run before")
+    missed = [check["label"] for check in seen.checks if check["last"] and not check["last"]["passed"]]
+    if missed:
+        found.append(f"{counted(len(missed), 'expectations')} missed: {', '.join(missed[:3])}")
+    found += [f"made of {name}, which is to be trusted {trust.word}" for name, trust in above.items() if trust.level == "bad"]
+    if seen.due:
+        found.append(f"a run was due at {seen.due:%Y-%m-%d %H:%M %Z}, and none has begun since")
+    return found

@@ -1,0 +1,77 @@
+"""Ways along column lineage: back to where a column comes from, on to what is made of it, and with personal data."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from medallion.lineage.made import Lineage
+from medallion.lineage.value import Field, How
+from medallion.tables import Table
+
+
+def origins(lineages: Mapping[str, Lineage], field: Field) -> list[Field]:
+    """Return the fields at the source that a column, or what is inside it, is taken or computed from in the end.
+
+    Of one that is in no way computed from others, such as a category by cases, those that decide it.
+    """
+    return list(dict.fromkeys(_origins(lineages, field, frozenset())))
+
+
+def _origins(lineages: Mapping[str, Lineage], field: Field, seen: frozenset[Field]) -> Iterator[Field]:
+    lineage = lineages.get(field.table)
+    made = lineage.columns.get(field.column) if lineage else None
+    if made is None or not made.sources or field in seen:
+        if made is None or field in seen:
+            yield field
+        return
+    inside = field.path[1:]
+    if made.place is not None and inside:
+        sources: Iterable[Field] = [made.place.part(*inside)]
+    else:
+        sources = made.direct or made.sources
+    for one in sources:
+        yield from _origins(lineages, one, seen | {field})
+
+
+@dataclass(frozen=True)
+class Use:
+    """A column that a field has its part in, and how."""
+
+    table: str
+    column: str
+    field: Field
+    hows: frozenset[How]
+
+
+def uses(lineages: Mapping[str, Lineage]) -> dict[tuple[str, str], list[Use]]:
+    """Return by table and column what is made of it; ``column`` is empty where it decides which rows a table has."""
+    found: dict[tuple[str, str], list[Use]] = defaultdict(list)
+    for lineage in lineages.values():
+        for column, made in lineage.columns.items():
+            for field, hows in made.sources.items():
+                found[field.table, field.column].append(Use(lineage.table, column, field, hows))
+        for field, hows in lineage.rows.items():
+            found[field.table, field.column].append(Use(lineage.table, "", field, hows))
+    return found
+
+
+def personal(tables: Mapping[str, Table], lineages: Mapping[str, Lineage]) -> dict[str, dict[str, str]]:
+    """Return by table the columns that hold personal data, with why: ``declared``, or the column that it shows.
+
+    A count, a comparison or a hash of such a column holds none. Of bronze they are the fields, by their paths, that
+    declared columns are taken from. ``tables`` come upstream first.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for name, table in tables.items():
+        told = {column: "declared" for column in table.personal}
+        lineage = lineages.get(name)
+        for column, made in lineage.columns.items() if lineage else ():
+            shown = [one for one in made.telling if one.column in found.get(one.table, {})]
+            if shown and column not in told:
+                told[column] = f"{shown[0].table}.{shown[0].text}"
+            if column in table.personal:
+                for one in made.telling:
+                    if one.table.split(".")[1] == "bronze":
+                        found.setdefault(one.table, {}).setdefault(one.text, f"{name}.{column}")
+        found[name] = found.get(name, {}) | told
+    return found
