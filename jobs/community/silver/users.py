@@ -47,9 +47,19 @@ table = Silver(
     key=("user_id",),
     sequence=("_delivery", "_position"),
     personal=(
-        "user_id", "name", "username", "email", "phone", "website", "street", "suite", "city", "zipcode", "latitude",
+        "user_id",
+        "name",
+        "username",
+        "email",
+        "phone",
+        "website",
+        "street",
+        "suite",
+        "city",
+        "zipcode",
+        "latitude",
         "longitude",
-    ),  # fmt: skip
+    ),
     columns={
         "user_id": ("bigint", "the service's id of the user"),
         "name": ("string", "trimmed; null where blank"),

@@ -5,16 +5,16 @@ the tables.
 """
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from medallion import clock, lineage, ops
-from medallion.bronze import COLUMNS as BRONZE_COLUMNS
+from medallion import clock, ops
 from medallion.conf import Conf
-from medallion.docs.trust import Seen, Trust, judge
+from medallion.docs.trust import Expected, Seen, Trust, judge
 from medallion.lineage import Field, How, Lineage, walk
 from medallion.step import Run
 from medallion.tables import Bronze, Table, layer_of
@@ -23,11 +23,12 @@ from medallion.views import catalog, history, status
 VERSIONS = 20  # of a table, newest first
 RESULTS = 20  # of an expectation
 _DEPTH = 12  # of a tree of sources
+_HOLDING = ("payload", "fields")  # columns of bronze in which the fields of a record are
 
 _SAID: dict[str, str] = {
     "IDENTITY": "as it is",
     "TRANSFORMATION": "computed",
-    "AGGREGATION": "added up",
+    "AGGREGATION": "aggregated",
     "CONDITIONAL": "decides which value",
     "WINDOW": "decides among neighbours",
     "FILTER": "which rows there are",
@@ -51,7 +52,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Column:
-    """A column, or a field of bronze that something is made of; ``origins`` are the fields at the source."""
+    """A column, or a field of bronze that something is made of; ``origins`` are the fields at the source.
+
+    ``uses`` are the columns of each table that are made of it, an empty name where it decides on rows.
+    """
 
     name: str
     type: str
@@ -60,7 +64,7 @@ class Column:
     is_key: bool = False
     sources: Sequence[Source] = ()
     origins: Sequence[Field] = ()
-    uses: Sequence[tuple[str, str]] = ()
+    uses: Sequence[tuple[str, Sequence[str]]] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Page:
     """All that is told of a table."""
 
     entry: catalog.Entry
+    text: Sequence[str | list[str]]
     layer: str
     columns: Sequence[Column]
     fields: Sequence[Column]
@@ -75,7 +80,6 @@ class Page:
     readers: Sequence[str]
     standing: status.Standing
     versions: Sequence[history.Entry]
-    checks: Sequence[dict[str, Any]]
     seen: Seen
     trust: Trust
     problem: str | None = None
@@ -136,36 +140,35 @@ class Told:
         readers = [other for other, one in self._run.tables.items() if name in one.upstream]
         columns = [self._column(name, one, table) for one in entry.columns]
         fields = self._fields(name) if isinstance(table, Bronze) else []
-        return Page(
-            entry, layer_of(name), columns, fields, _ordered(rows), readers, standing, versions, seen.checks, seen,
-            trust, known.problem,
-        )  # fmt: skip
+        told = (columns, fields, _ordered(rows), readers, standing, versions, seen, trust, known.problem)
+        return Page(entry, _blocks(table), layer_of(name), *told)
 
     def _column(self, name: str, one: catalog.Column, table: Table) -> Column:
         made = self._lineages[name].columns.get(one.name)
         sources = _ordered([self._source(f, hows, 0) for f, hows in made.sources.items()]) if made else []
         origins = walk.origins(self._lineages, Field(name, (one.name,))) if made else []
         direct = {source.text for source in sources}
-        beyond = [o for o in origins if o.text not in direct] if any(layer_of(s.table) != "bronze" for s in sources) else []
+        beyond = (
+            [o for o in origins if o.text not in direct] if any(layer_of(s.table) != "bronze" for s in sources) else []
+        )
         is_key = one.name in getattr(table, "key", ())
         personal = self._personal[name].get(one.name)
         return Column(one.name, one.type, one.text, personal, is_key, sources, beyond, self._users(name, one.name))
 
     def _fields(self, name: str) -> list[Column]:
         """Return the fields in a bronze table's payloads that something is made of."""
-        found: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for (table, column), uses in self._uses.items():
-            if table == name and column in ("payload", "fields"):
-                for use in uses:
-                    if len(use.field.path) > 1 and use.column:
-                        found[use.field.text].append((use.table, use.column))
+        found: dict[str, list[walk.Use]] = defaultdict(list)
+        for column in _HOLDING:
+            for use in self._uses.get((name, column), ()):
+                if len(use.field.path) > 1:
+                    found[use.field.text].append(use)
         personal = self._personal[name]
-        return [Column(path, "", "", personal.get(path), uses=_once(found[path])) for path in sorted(found)]
+        return [Column(path, "", "", personal.get(path), uses=_by_reader(found[path])) for path in sorted(found)]
 
-    def _users(self, table: str, column: str) -> list[tuple[str, str]]:
-        if layer_of(table) == "bronze" and column in ("payload", "fields"):
+    def _users(self, table: str, column: str) -> list[tuple[str, list[str]]]:
+        if layer_of(table) == "bronze" and column in _HOLDING:
             return []  # told field by field
-        return _once((use.table, use.column) for use in self._uses.get((table, column), ()))
+        return _by_reader(self._uses.get((table, column), ()))
 
     def _source(self, one: Field, hows: Iterable[How], depth: int) -> Source:
         """Return a field with what it is made of in its turn, down to the fields at the source."""
@@ -190,8 +193,26 @@ def _ordered(sources: Iterable[Source]) -> list[Source]:
     return sorted(sources, key=lambda one: not one.is_direct)
 
 
-def _once(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [*dict.fromkeys(pairs)]
+def _by_reader(uses: Iterable[walk.Use]) -> list[tuple[str, list[str]]]:
+    found: dict[str, list[str]] = {}
+    for use in uses:
+        columns = found.setdefault(use.table, [])
+        columns += [] if use.column in columns else [use.column]
+    return [*found.items()]
+
+
+def _blocks(table: Table) -> list[str | list[str]]:
+    """Return what a module says below its first sentence: paragraphs, and lists of what begins with a dash."""
+    first, *others = table.doc.removeprefix(f"{table.name}:").split("\n\n")
+    _, _, after = first.partition(". ")
+    found: list[str | list[str]] = []
+    for paragraph in filter(str.strip, [after, *others]):
+        text, *items = re.split(r"(?m)^\s*- ", paragraph)
+        if text.strip():
+            found.append(" ".join(text.split()))
+        if items:
+            found.append([" ".join(item.split()) for item in items])
+    return found
 
 
 def _by_table(results: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -201,20 +222,13 @@ def _by_table(results: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any
     return found
 
 
-def _checks(conf: Conf, name: str, results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _checks(conf: Conf, name: str, results: Sequence[dict[str, Any]]) -> list[Expected]:
     """Return what is expected of a table, each with its last results, newest first; perhaps none."""
     by_label: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in results:
         by_label[one["label"]].append(one)
     return [
-        {
-            "label": e.label,
-            "severity": e.severity,
-            "tolerance": e.tolerance,
-            "text": e.description or "",
-            "results": by_label.get(e.label, []),
-            "last": next(iter(by_label.get(e.label, [])), None),
-        }
+        Expected(e.label, e.severity, e.tolerance, e.description or "", by_label.get(e.label, ()))
         for e in conf.expectations(name)
     ]
 
@@ -229,6 +243,3 @@ def _due(conf: Conf, runs: Sequence[dict[str, Any]]) -> dt.datetime | None:
     last: dt.datetime = runs[0]["started_at"]
     following: dt.datetime = next(CronSim(schedule.cron, last.astimezone(ZoneInfo(schedule.zone))))
     return following if following < clock.now() else None
-
-
-__all__ = ["BRONZE_COLUMNS", "Column", "Page", "Pipeline", "Source", "lineage", "of"]

@@ -7,6 +7,7 @@ Toda, "Methods for visual understanding of hierarchical system structures", 1981
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from itertools import pairwise
 
 WIDTH, HEIGHT = 196, 28  # of a box, in pixels
 _ACROSS, _DOWN = 72, 12  # between boxes
@@ -109,7 +110,7 @@ def _uncross(ways: Sequence[Sequence[str]], layers: list[list[str]]) -> None:
     before: dict[str, list[str]] = {}
     after: dict[str, list[str]] = {}
     for way in ways:
-        for one, other in zip(way, way[1:], strict=False):
+        for one, other in pairwise(way):
             before.setdefault(other, []).append(one)
             after.setdefault(one, []).append(other)
     for sweep in range(_SWEEPS):

@@ -1,6 +1,7 @@
 """The pages in a folder: an index, one page a table, and the few files that they share; nothing from elsewhere."""
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from medallion.views import status
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
     from rich.console import Console
 
 MARK = "medallion-docs.json"  # in a folder of ours: what was written there
@@ -133,8 +135,16 @@ def _environment() -> "Environment":
     )
     made.filters["anchor"] = anchor
     made.filters["short"] = lambda name: str(name).partition(".")[2]
+    made.filters["breaking"] = _breaking
     made.filters["moment"] = lambda at: str(at)[:16].replace("T", " ")
     return made
+
+
+def _breaking(name: str) -> "Markup":
+    """Return a name as markup that a browser may break after its dots and underscores."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([._])(?=.)", r"\1<wbr>", str(escape(name))))
 
 
 def _written(folder: Path) -> set[str]:
@@ -144,5 +154,7 @@ def _written(folder: Path) -> set[str]:
     try:
         found = json.loads((folder / MARK).read_text())
     except (OSError, ValueError):
-        raise ConfError(f"{folder}: holds files that are no such site; wanted another folder, or an empty one") from None
+        raise ConfError(
+            f"{folder}: holds files that are no such site; wanted another folder, or an empty one"
+        ) from None
     return {str(name) for name in found if Path(str(name)).name == str(name)}

@@ -1,4 +1,4 @@
-"""Whether to trust a table today: by the verdict on its newest rows, its last run, its expectations, what it is made of."""
+"""Whether to trust a table today: by the verdict on its rows, its last run, its expectations, what it is made of."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,37 @@ Level = Literal["ok", "warn", "bad", "none"]
 
 
 @dataclass(frozen=True)
+class Expected:
+    """An expectation with its last results, newest first."""
+
+    label: str
+    severity: str
+    tolerance: float
+    text: str
+    results: Sequence[dict[str, Any]] = ()
+
+    @property
+    def last(self) -> dict[str, Any] | None:
+        """The last result; None where it was not judged yet."""
+        return self.results[0] if self.results else None
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the last result is that it was missed."""
+        return self.last is not None and not self.last["passed"]
+
+    def level(self, result: dict[str, Any]) -> Level:
+        """Return how bad a result is: a table of which rows were set aside is none the worse, but they are missing."""
+        return "ok" if result["passed"] else "bad" if self.severity == "fail" else "warn"
+
+
+@dataclass(frozen=True)
 class Seen:
-    """What is known of a table: where it stands, its last turn in a run, its expectations, and the run that is overdue."""
+    """What is known of a table: where it stands, its last turn in a run, what is expected of it, what is overdue."""
 
     standing: Standing
     step: dict[str, Any] | None
-    checks: Sequence[dict[str, Any]]
+    checks: Sequence[Expected]
     due: dt.datetime | None = None
 
 
@@ -42,9 +67,11 @@ def judge(seen: Seen, above: Mapping[str, Trust]) -> Trust:
     bad, warn = _bad(seen), _warnings(seen, above)
     if bad or warn:
         return Trust("bad" if bad else "warn", [*bad, *warn])
-    judged = [check for check in seen.checks if check["last"]]
+    judged = [check for check in seen.checks if check.last]
     if not judged:
-        return Trust("ok", ["its last run ended well; nothing is expected of it" if not seen.checks else "not judged yet"])
+        return Trust(
+            "ok", [f"its last run ended well; {'not judged yet' if seen.checks else 'nothing is expected of it'}"]
+        )
     return Trust("ok", [f"its last run ended well, {counted(len(judged), 'expectations')} met"])
 
 
@@ -62,10 +89,15 @@ def _warnings(seen: Seen, above: Mapping[str, Trust]) -> list[str]:
     found = []
     if seen.step and seen.step["status"] == "blocked":
         found.append("its last run was held up by a table that it reads; its rows are those of the run before")
-    missed = [check["label"] for check in seen.checks if check["last"] and not check["last"]["passed"]]
+    aside = [check.label for check in seen.checks if check.is_missed and check.severity == "quarantine"]
+    missed = [check.label for check in seen.checks if check.is_missed and check.severity != "quarantine"]
     if missed:
         found.append(f"{counted(len(missed), 'expectations')} missed: {', '.join(missed[:3])}")
-    found += [f"made of {name}, which is to be trusted {trust.word}" for name, trust in above.items() if trust.level == "bad"]
+    if aside:
+        found.append(
+            f"rows were set aside, and are not in it: {', '.join(aside[:3])}{' and others' * (len(aside) > 3)}"
+        )
+    found += [f"made of {name}, which is not to be trusted now" for name, one in above.items() if one.level == "bad"]
     if seen.due:
         found.append(f"a run was due at {seen.due:%Y-%m-%d %H:%M %Z}, and none has begun since")
     return found

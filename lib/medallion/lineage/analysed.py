@@ -42,7 +42,7 @@ def relation_of(run: Run, session: "SparkSession", table: Table) -> Relation:
     if isinstance(table, Aggregate):
         rows = aggregate.grouped(table, frame(table.reads))
     else:
-        rows = table.function(*[frame(name) for name in table.inputs], **given)  # type: ignore[misc, union-attr]
+        rows = table.function(*[frame(name) for name in table.inputs], **given)  # type: ignore[misc]
     made = _analysed(rows)
     return Relation([one for one in made.columns if one.name in table.columns], _told(made.rows))
 
@@ -63,7 +63,7 @@ def _of_silver(
 
 
 def _keeping(table: Silver, values: Mapping[str, Value], expectations: tuple[Expectation, ...]) -> Iterator[Sources]:
-    """Yield what the engine goes by: one row a key, that of the greatest sequence; what is rejected or waits is none."""
+    """Yield what the engine goes by: one row a key, that of the greatest sequence; what is rejected is none."""
     yield deciding([values[name] for name in table.key], "GROUP_BY")
     yield deciding([values[name] for name in table.sequence if name not in CARRIED], "SORT")
     rejecting = [rule for rule in row_rules(expectations) if rule.severity in ("quarantine", "fail")]
@@ -89,4 +89,4 @@ def _without_rows(session: "SparkSession", table: Table) -> "DataFrame":
 
 
 def _analysed(rows: "DataFrame") -> Relation:
-    return relation(rows._jdf.queryExecution().analyzed().toJSON())  # type: ignore[operator]
+    return relation(rows._jdf.queryExecution().analyzed().toJSON())

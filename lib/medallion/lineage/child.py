@@ -7,7 +7,7 @@ import json
 import pickle
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medallion.conf import Conf
@@ -23,7 +23,7 @@ def main() -> None:
     from medallion.session import Sessions
 
     sessions = Sessions(_alone(asked[0][0]), lambda _: None)
-    told = {}
+    told: dict[str, Any] = {}
     try:
         session = sessions.fresh()
         for conf, names in asked:

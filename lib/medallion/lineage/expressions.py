@@ -13,8 +13,8 @@ from medallion.lineage.value import CONSTANT, ELEMENT, NULL, Value, beside, comp
 
 # What tells something of a value, but not what it is.
 _TELLING = frozenset(
-    "And Or Not EqualTo EqualNullSafe GreaterThan GreaterThanOrEqual LessThan LessThanOrEqual In InSet IsNull IsNotNull "
-    "IsNaN RLike Like LikeAll LikeAny StartsWith EndsWith Contains StringPredicate ArrayContains ArraysOverlap "
+    "And Or Not EqualTo EqualNullSafe GreaterThan GreaterThanOrEqual LessThan LessThanOrEqual In InSet IsNull "
+    "IsNotNull IsNaN RLike Like LikeAll LikeAny StartsWith EndsWith Contains ArrayContains ArraysOverlap "
     "ArrayExists ArrayForAll Length OctetLength BitLength Size Count HyperLogLogPlusPlus "
     "Md5 Sha1 Sha2 Crc32 HashExpression Murmur3Hash XxHash64 HiveHash".split()
 )
@@ -42,7 +42,7 @@ class Node:
 
 
 def tree(flat: Sequence[Mapping[str, Any]]) -> Node:
-    """Return a tree that Catalyst's ``TreeNode.toJSON`` wrote: nodes in pre-order, each with how many children it has."""
+    """Return a tree that Catalyst's ``TreeNode.toJSON`` wrote: nodes in pre-order, each with its count of children."""
     return _grown(iter(flat))
 
 
@@ -168,7 +168,9 @@ class Reader:
             return whole
         # The least or greatest struct: what stands in it before a field, and in it, decides which one that is.
         order = values[0].through("SORT")
-        return Value(whole.sources, parts={n: beside(v.through("AGGREGATION"), order) for n, v in values[0].parts.items()})
+        return Value(
+            whole.sources, parts={n: beside(v.through("AGGREGATION"), order) for n, v in values[0].parts.items()}
+        )
 
     def _window(self, node: Node) -> Value:
         function, window = node.children

@@ -6,7 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medallion.lineage.expressions import Node, Reader, tree
-from medallion.lineage.value import CONSTANT, ELEMENT, Field, How, Sources, Subtype, Value, computed, either, of_field, together
+from medallion.lineage.value import (
+    CONSTANT,
+    ELEMENT,
+    Field,
+    How,
+    Sources,
+    Subtype,
+    Value,
+    computed,
+    either,
+    of_field,
+    together,
+)
 
 INPUT = "medallion:"  # before a table's name: the alias of a frame that stands for its rows
 
@@ -107,7 +119,7 @@ class _Plans:
         return Relation(columns, together(*[one.rows for one in below]))
 
     def _generate(self, node: Node) -> Relation:
-        """Read ``explode`` and its like: a row for each element, so that what is exploded decides which rows there are."""
+        """Read ``explode`` and its like: a row an element, so that what is exploded decides which rows there are."""
         below = self.read(node.children[0])
         generator = _trees(node, "generator")[0]
         given = [self._reader(below).value(child) for child in generator.children]

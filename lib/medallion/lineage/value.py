@@ -73,7 +73,9 @@ class Value:
 
     def through(self, subtype: Subtype, *, masking: bool = False) -> "Value":
         """Return what is computed from the value; a subtype of an indirect part: what the value decides."""
-        return Value({f: frozenset(_through(how, subtype, masking) for how in hows) for f, hows in self.sources.items()})
+        return Value(
+            {f: frozenset(_through(how, subtype, masking) for how in hows) for f, hows in self.sources.items()}
+        )
 
     def part(self, name: str) -> "Value":
         """Return what is inside the value under a name."""
@@ -111,7 +113,9 @@ def either(values: Iterable[Value]) -> Value:
         return NULL
     places = {value.place for value in told}
     is_one = len(places) == 1
-    sources = together(*[(value if is_one or value.parts else value.through("TRANSFORMATION")).sources for value in told])
+    sources = together(
+        *[(value if is_one or value.parts else value.through("TRANSFORMATION")).sources for value in told]
+    )
     names = [name for name in told[0].parts if all(name in value.parts for value in told)]
     parts = {name: either([value.parts[name] for value in told]) for name in names}
     return Value(sources, places.pop() if is_one else None, parts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from medallion.lineage.made import Lineage
 from medallion.lineage.value import Field, How
-from medallion.tables import Table
+from medallion.tables import Table, layer_of
 
 
 def origins(lineages: Mapping[str, Lineage], field: Field) -> list[Field]:
@@ -56,22 +56,33 @@ def uses(lineages: Mapping[str, Lineage]) -> dict[tuple[str, str], list[Use]]:
 
 
 def personal(tables: Mapping[str, Table], lineages: Mapping[str, Lineage]) -> dict[str, dict[str, str]]:
-    """Return by table the columns that hold personal data, with why: ``declared``, or the column that it shows.
+    """Return by table the columns that hold personal data, with why: ``declared``, or the column or field it shows.
 
     A count, a comparison or a hash of such a column holds none. Of bronze they are the fields, by their paths, that
     declared columns are taken from. ``tables`` come upstream first.
     """
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, str]] = {
+        name: dict.fromkeys(table.personal, "declared") for name, table in tables.items()
+    }
     for name, table in tables.items():
-        told = {column: "declared" for column in table.personal}
-        lineage = lineages.get(name)
-        for column, made in lineage.columns.items() if lineage else ():
-            shown = [one for one in made.telling if one.column in found.get(one.table, {})]
-            if shown and column not in told:
-                told[column] = f"{shown[0].table}.{shown[0].text}"
-            if column in table.personal:
-                for one in made.telling:
-                    if one.table.split(".")[1] == "bronze":
-                        found.setdefault(one.table, {}).setdefault(one.text, f"{name}.{column}")
-        found[name] = found.get(name, {}) | told
+        for column in table.personal:
+            for one in _shown(lineages, name, column):
+                if layer_of(one.table) == "bronze":
+                    found[one.table].setdefault(one.text, f"{name}.{column}")
+    for name, table in tables.items():
+        for column in table.columns:
+            shown = [one for one in _shown(lineages, name, column) if _name(one) in found[one.table]]
+            if shown:
+                found[name].setdefault(column, f"{shown[0].table}.{shown[0].text}")
     return found
+
+
+def _shown(lineages: Mapping[str, Lineage], table: str, column: str) -> list[Field]:
+    """Return the fields that show in a column."""
+    made = lineages[table].columns.get(column) if table in lineages else None
+    return made.telling if made else []
+
+
+def _name(field: Field) -> str:
+    """Return by which name a field's table knows whether it is personal: of bronze its path, else its column."""
+    return field.text if layer_of(field.table) == "bronze" else field.column

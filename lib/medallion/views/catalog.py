@@ -12,6 +12,7 @@ from medallion.tables import Bronze, Table, sql_name
 if TYPE_CHECKING:
     from rich.console import Console
 
+
 @dataclass(frozen=True)
 class Column:
     """A column: its Spark type, and what it holds."""
