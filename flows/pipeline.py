@@ -23,7 +23,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.logs import quieten, tell_in_lines
 from flows.notify import notify
-from medallion import clock, conf, graph, lock, ops, report, run
+from medallion import clock, conf, graph, lock, openlineage, ops, report, run
 from medallion.cache import sync as cache_sync
 from medallion.errors import ConfError, LakehouseError, QualityError
 from medallion.run import Listener, Report
@@ -135,8 +135,9 @@ def refresh(
     lent = _host.get()
     host = lent or Host(Sessions(loaded))
     try:
-        with lock.running(loaded, prepared.run_id):
+        with lock.running(loaded, prepared.run_id), _told_of(prepared) as passed:
             told = _run(prepared, host, names)
+            passed.append(told.passed)
     finally:
         if lent is None:
             host.sessions.stop()
@@ -146,6 +147,17 @@ def refresh(
     if not told.passed:
         raise RunFailedError(told)
     return told
+
+
+@contextmanager
+def _told_of(prepared: Run) -> Iterator[list[bool]]:
+    """Have OpenLineage told that a run begins, and how it ended: as the block says, else that it was broken off."""
+    passed: list[bool] = []
+    openlineage.began(prepared)
+    try:
+        yield passed
+    finally:
+        openlineage.ended(prepared, passed=passed[0] if passed else None)
 
 
 def _cache(prepared: Run, told: Report) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Literal
 
-from medallion import bronze, causes, clock, gold, graph, lock, planner, silver
+from medallion import bronze, causes, clock, gold, graph, lock, openlineage, planner, silver
 from medallion.conf import Conf
 from medallion.errors import ConfError, LakehouseError, LockedError, QualityError, SetupError
 from medallion.faults import point
@@ -48,6 +48,12 @@ def prepare(conf: Conf) -> Run:
 
 def run_step(run: Run, sessions: Sessions, name: str) -> Outcome:
     """Refresh one table and return its outcome; what a person can act on becomes a failed one, not an exception."""
+    with openlineage.turn(run, name, sessions) as turn:
+        turn.outcome = _run_step(run, sessions, name)
+        return turn.outcome
+
+
+def _run_step(run: Run, sessions: Sessions, name: str) -> Outcome:
     started = time.monotonic()
     table = run.tables[name]
     try:
@@ -85,7 +91,14 @@ def run_tables(run: Run, sessions: Sessions, names: Collection[str], *, listen: 
     """
     with lock.running(run.conf, run.run_id):
         point("run.pipeline_locked")
-        return _run_tables(run, sessions, names, listen)
+        openlineage.began(run)
+        passed: bool | None = None
+        try:
+            done = _run_tables(run, sessions, names, listen)
+            passed = done.passed
+        finally:
+            openlineage.ended(run, passed=passed)
+        return done
 
 
 def _run_tables(run: Run, sessions: Sessions, names: Collection[str], listen: Listener) -> Report:

@@ -70,6 +70,10 @@ class Sessions:
             session.conf.set(key, value)
         return session
 
+    def is_up(self) -> bool:
+        """Tell whether Spark was started or connected to."""
+        return self._root is not None
+
     def cancel(self) -> None:
         """End what all sessions are doing just now; a commit that is not made yet is not made."""
         if self._connected is not None:

@@ -10,6 +10,7 @@ from medallion.conf.cache import PlatformCache
 from medallion.conf.duration import Duration, DurationField, PauseField
 from medallion.conf.intake import Connection, Receiver
 from medallion.conf.model import Refresh, Strict
+from medallion.conf.openlineage import OpenLineage
 from medallion.conf.secret import SecretField, SecretRef
 
 LAYERS = ("landing", "bronze", "silver", "gold", "ops")
@@ -122,6 +123,9 @@ class Platform(Strict):
     spark: Spark = Field(default=Spark(), description="a map of master, remote and conf")
     runtime: Runtime = Field(default=Runtime(), description="a map of parallel_jobs, dry_run, retries and so on")
     notifications: Notifications = Field(default=Notifications(), description="a map of on_failure and on_completion")
+    openlineage: OpenLineage = Field(
+        default=OpenLineage(), description="a map of to, key, namespace and timeout_seconds"
+    )
     receiver: Receiver = Field(default=Receiver(), description="a map of host, port and max_batch")
     cache: PlatformCache = Field(default=PlatformCache(), description="a map of root, host and port")
     connections: dict[Annotated[str, AfterValidator(_source_name)], Connection] = Field(
