@@ -41,7 +41,8 @@ class Page:
         return str(self.evaluate("document.body ? document.body.innerText : ''"))
 
     def evaluate(self, expression: str) -> Any:
-        return self._call("Runtime.evaluate", expression=expression)["result"].get("value")
+        """Return what an expression comes to; None while the page goes elsewhere."""
+        return self._call("Runtime.evaluate", expression=expression).get("result", {}).get("value")
 
     def wait_for(self, *words: str, seconds: float = 45) -> str:
         """Return the page's text once all words stand in it; fail with the text as it is if they never do."""
@@ -67,7 +68,7 @@ class Page:
         self._connection.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
         while (answer := json.loads(self._connection.recv(timeout=30))).get("id") != self._number:
             pass
-        return dict(answer["result"])
+        return dict(answer.get("result", {}))
 
 
 @contextmanager

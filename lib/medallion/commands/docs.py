@@ -1,11 +1,11 @@
-"""Pages that explain tables."""
+"""What explains tables: pages, and where their columns come from."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from medallion.commands.app import WORK, Json, Perhaps, command, sorted_out
+from medallion.commands.app import WORK, Json, Perhaps, TableName, command, sorted_out
 from medallion.conf import find_project, load, pipelines
 from medallion.output import console, tell
 
@@ -29,5 +29,23 @@ def docs(
     confs = [load(name, overrides, project) for name in given or pipelines(project)]
     with console(stderr=True).status("docs: reading tables"):
         found = site.build(confs, to or project / FOLDER)
+    tell(found.facts(), found.render, json=json)
+    return 0
+
+
+@command(WORK, 6, "lineage TABLE [COLUMN]")
+def lineage(
+    table: TableName,
+    /,
+    *arguments: Annotated[str, Parameter(name="COLUMN", help="A column, down to the source; then KEY=VALUE.")],
+    json: Json = False,
+) -> int:
+    """Show which columns and fields those of a table are made of. Asks Spark once a change, as `docs` does."""
+    from medallion.views import lineage as view
+    from medallion.views import names
+
+    given, overrides = sorted_out(arguments, most=1)
+    with console(stderr=True).status("lineage: reading plans"):
+        found = view.of(names.load(table, tuple(overrides)), table, given[0] if given else None)
     tell(found.facts(), found.render, json=json)
     return 0

@@ -80,14 +80,14 @@ def show(
 @command(LOOK, 5, "tables PIPELINE [TABLE]")
 def tables(pipeline: Pipeline, /, *arguments: Explained, json: Json = False) -> int:
     """Explain the tables of a pipeline, or the columns of one."""
-    from medallion import graph
+    from medallion import graph, lineage
     from medallion.views import catalog
 
     given, overrides = sorted_out(arguments, most=1)
     conf = load(pipeline, overrides)
     known = graph.load(conf)
     names = graph.select(known, table=given[0] if given else None)
-    found = catalog.of(conf, known, names, detailed=bool(given))
+    found = catalog.of(conf, known, names, detailed=bool(given), personal=lineage.personal(conf, known))
     tell(found.facts(), found.render, json=json)
     return 0
 

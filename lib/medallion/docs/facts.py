@@ -122,7 +122,7 @@ def of(run: Run, stands: status.Pipeline, lineages: Mapping[str, Lineage]) -> Pi
 
 
 class Told:
-    """What declarations and lineage tell of tables."""
+    """What declarations and lineage tell of the tables of a pipeline."""
 
     def __init__(self, run: Run, lineages: Mapping[str, Lineage]) -> None:
         self._run = run
@@ -136,14 +136,15 @@ class Told:
         """Return the page of a table."""
         table, known = self._run.tables[name], self._lineages[name]
         entry = catalog.of(self._run.conf, self._run.tables, [name], detailed=True).tables[0]
-        rows = [self._source(one, hows, 0) for one, hows in known.rows.items()]
         readers = [other for other, one in self._run.tables.items() if name in one.upstream]
-        columns = [self._column(name, one, table) for one in entry.columns]
-        fields = self._fields(name) if isinstance(table, Bronze) else []
-        told = (columns, fields, _ordered(rows), readers, standing, versions, seen, trust, known.problem)
+        columns = [self.column(name, one) for one in entry.columns]
+        fields = self.fields(name) if isinstance(table, Bronze) else []
+        told = (columns, fields, self.rows(name), readers, standing, versions, seen, trust, known.problem)
         return Page(entry, _blocks(table), layer_of(name), *told)
 
-    def _column(self, name: str, one: catalog.Column, table: Table) -> Column:
+    def column(self, name: str, one: catalog.Column) -> Column:
+        """Return what is told of a column of a table."""
+        table = self._run.tables[name]
         made = self._lineages[name].columns.get(one.name)
         sources = _ordered([self._source(f, hows, 0) for f, hows in made.sources.items()]) if made else []
         origins = walk.origins(self._lineages, Field(name, (one.name,))) if made else []
@@ -155,7 +156,11 @@ class Told:
         personal = self._personal[name].get(one.name)
         return Column(one.name, one.type, one.text, personal, is_key, sources, beyond, self._users(name, one.name))
 
-    def _fields(self, name: str) -> list[Column]:
+    def rows(self, name: str) -> list[Source]:
+        """Return what decides which rows a table has."""
+        return [self._source(one, hows, 0) for one, hows in self._lineages[name].rows.items()]
+
+    def fields(self, name: str) -> list[Column]:
         """Return the fields in a bronze table's payloads that something is made of."""
         found: dict[str, list[walk.Use]] = defaultdict(list)
         for column in _HOLDING:

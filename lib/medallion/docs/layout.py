@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import pairwise
 
-WIDTH, HEIGHT = 196, 28  # of a box, in pixels
-_ACROSS, _DOWN = 72, 12  # between boxes
+WIDTH, HEIGHT = 208, 28  # of a box, in pixels
+_ACROSS, _DOWN = 64, 12  # between boxes
+_EMPTY = 12  # of a place that an edge passes through, what is between included
 _MARGIN = 8
 _SWEEPS = 8
 
@@ -51,14 +52,16 @@ def picture(graph: Graph) -> Picture:
     depths = _depths(graph)
     ways, layers = _with_places(graph, depths)
     _uncross(ways, layers)
-    tallest = max(map(len, layers), default=0)
+    heights = [[HEIGHT + _DOWN if node in graph else _EMPTY for node in layer] for layer in layers]
+    tallest = max(map(sum, heights), default=0)
     at: dict[str, tuple[float, float]] = {}
     for depth, layer in enumerate(layers):
-        above = (tallest - len(layer)) * (HEIGHT + _DOWN) / 2
-        for place, node in enumerate(layer):
-            at[node] = (_MARGIN + depth * (WIDTH + _ACROSS), _MARGIN + above + place * (HEIGHT + _DOWN))
+        x, y = _MARGIN + depth * (WIDTH + _ACROSS), _MARGIN + (tallest - sum(heights[depth])) / 2
+        for node, height in zip(layer, heights[depth], strict=True):
+            at[node] = (x, y if node in graph else y - HEIGHT / 2)
+            y += height
     edges = [Edge(way[0], way[-1], _path([at[node] for node in way])) for way in ways]
-    size = len(layers) * (WIDTH + _ACROSS) - _ACROSS + 2 * _MARGIN, tallest * (HEIGHT + _DOWN) + 2 * _MARGIN
+    size = len(layers) * (WIDTH + _ACROSS) - _ACROSS + 2 * _MARGIN, tallest + 2 * _MARGIN
     return Picture([Box(name, *at[name]) for name in graph], edges, *size)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MARK = "medallion-docs.json"  # in a folder of ours: what was written there
+_PAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*\.(html|css|js)")
 _FILES = ("docs.css", "docs.js")
 
 
@@ -133,6 +134,8 @@ def _environment() -> "Environment":
     made = Environment(
         loader=PackageLoader("medallion.docs", "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    made.globals |= {"WIDTH": layout.WIDTH, "HEIGHT": layout.HEIGHT}
+    made.filters["counted"] = counted
     made.filters["anchor"] = anchor
     made.filters["short"] = lambda name: str(name).partition(".")[2]
     made.filters["breaking"] = _breaking
@@ -157,4 +160,4 @@ def _written(folder: Path) -> set[str]:
         raise ConfError(
             f"{folder}: holds files that are no such site; wanted another folder, or an empty one"
         ) from None
-    return {str(name) for name in found if Path(str(name)).name == str(name)}
+    return {str(name) for name in found if _PAGE.fullmatch(str(name))}

@@ -14,8 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medallion import spark_conf
+from medallion import clock, spark_conf
 from medallion.conf import Conf
+from medallion.lake import Lake
+from medallion.lineage import walk
 from medallion.lineage.made import Lineage, Made
 from medallion.lineage.value import Field, How
 from medallion.planner import fingerprint_of
@@ -25,7 +27,7 @@ from medallion.tables import Bronze, Table
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["Field", "How", "Lineage", "Made", "analyse", "known", "of"]
+__all__ = ["Field", "How", "Lineage", "Made", "analyse", "known", "of", "personal"]
 
 _CHILD = (sys.executable, "-m", "medallion.lineage.child")
 _SECONDS = 300
@@ -42,6 +44,11 @@ def known(run: Run) -> dict[str, Lineage]:
         elif told is not None:
             found[name] = Lineage.from_json(name, told)
     return found
+
+
+def personal(conf: Conf, tables: Mapping[str, Table]) -> dict[str, dict[str, str]]:
+    """Return which columns hold personal data, each with why: declared, or made of such as far as lineage is known."""
+    return walk.personal(tables, known(Run(conf, Lake(conf), "", clock.run_date(), tables)))
 
 
 def of(run: Run) -> dict[str, Lineage]:

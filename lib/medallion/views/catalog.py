@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its Spark type, and what it holds."""
+    """A column: its Spark type, what it holds, and whether that is personal data: `declared`, or of which column."""
 
     name: str
     type: str
     text: str
+    personal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,20 @@ class Catalog:
             _render_all(self, console)
 
 
-def of(conf: Conf, tables: Mapping[str, Table], names: Sequence[str], *, detailed: bool) -> Catalog:
-    """Return the documentation of these tables."""
-    return Catalog(conf.name, [_entry(conf, tables[name]) for name in names], detailed)
+def of(
+    conf: Conf,
+    tables: Mapping[str, Table],
+    names: Sequence[str],
+    *,
+    detailed: bool,
+    personal: Mapping[str, Mapping[str, str]] | None = None,
+) -> Catalog:
+    """Return the documentation of these tables; ``personal`` are columns that hold personal data, each with why."""
+    found = personal or {name: dict.fromkeys(tables[name].personal, "declared") for name in names}
+    return Catalog(conf.name, [_entry(conf, tables[name], found[name]) for name in names], detailed)
 
 
-def _entry(conf: Conf, table: Table) -> Entry:
+def _entry(conf: Conf, table: Table, personal: Mapping[str, str]) -> Entry:
     grain, doc = _sentence(table.doc.removeprefix(f"{table.name}:"))
     return Entry(
         table=table.name,
@@ -73,7 +82,7 @@ def _entry(conf: Conf, table: Table) -> Entry:
         sql_name=sql_name(table.name),
         key=[] if isinstance(table, Bronze) else list(table.key),
         reads=[f"source {table.source}"] if isinstance(table, Bronze) else list(table.upstream),
-        columns=_columns(table),
+        columns=_columns(table, personal),
         expectations=[
             {"label": e.label, "severity": e.severity, "tolerance": e.tolerance, "text": e.description}
             for e in conf.expectations(table.name)
@@ -88,10 +97,10 @@ def _sentence(doc: str) -> tuple[str, str]:
     return sentence + dot.strip(), "\n".join(filter(None, [rest, *others]))
 
 
-def _columns(table: Table) -> list[Column]:
+def _columns(table: Table, personal: Mapping[str, str]) -> list[Column]:
     if isinstance(table, Bronze):
         return [Column(name, BRONZE_TYPES.get(name, "string"), text) for name, text in BRONZE_COLUMNS.items()]
-    return [Column(name, type_, text) for name, (type_, text) in table.columns.items()]
+    return [Column(name, type_, text, personal.get(name)) for name, (type_, text) in table.columns.items()]
 
 
 def _render_all(catalog: Catalog, console: "Console") -> None:
@@ -129,7 +138,8 @@ def _render_one(entry: Entry, console: "Console") -> None:
         grid.add_column(heading, overflow="fold", max_width=40)
     grid.add_column("what it holds", ratio=1)
     for column in entry.columns:
-        grid.add_row(Text(column.name), Text(column.type), Text(column.text))
+        told = Text(column.text).append("; personal" if column.personal else "", style="red")
+        grid.add_row(Text(column.name), Text(column.type), told)
     console.print(grid)
     if entry.expectations:
         console.print(Text("\nexpectations", style="bold"))
