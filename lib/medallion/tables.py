@@ -48,7 +48,7 @@ class _Declared:
     """
 
     columns: Columns = field(kw_only=True)
-    personal: tuple[str, ...] = field(default=(), kw_only=True)
+    personal: tuple[str, ...] = field(default=(), kw_only=True, repr=False)  # no part of what fingerprints look at
     function: Transform | None = field(default=None, init=False)
     name: str = field(default="", init=False)
     doc: str = field(default="", init=False)

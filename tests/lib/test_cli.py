@@ -264,7 +264,8 @@ def test_looking_prints_one_json_document(readings, capsys):
     assert [version["version"] for version in found["history"]["versions"]] == [2]
     assert found["show"]["rows"] == [{"value": 1.5}]
     assert found["plan"]["tables"][0]["technique"] == "full"
-    assert found["tables"]["tables"][0]["columns"][0] == {"name": "day", "type": "date", "text": "day"}
+    column = {"name": "day", "type": "date", "text": "day", "personal": None}
+    assert found["tables"]["tables"][0]["columns"][0] == column
     assert found["version"]["pyspark"] == "4.2.0"
 
 

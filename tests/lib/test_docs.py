@@ -18,6 +18,7 @@ from setup_steps import SetupError
 
 from medallion import clock, lineage, ops
 from medallion.check import Check
+from medallion.cli import main
 from medallion.conf import Conf
 from medallion.docs import layout, site
 from medallion.errors import ConfError
@@ -98,6 +99,29 @@ def test_pages_say_what_a_column_is_where_it_comes_from_and_whether_to_trust_it(
     assert "no run has made it yet" in daily
     assert "from bronze" not in daily.partition("Columns")[0]
     assert broken(pages) == []
+
+
+def test_lineage_is_told_in_a_terminal_too(told: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lineage", "lab.silver.readings", "value"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[:2] == [
+        "lab.silver.readings.value  degrees",
+        "└── lab.bronze.readings.payload.value  computed",
+    ]
+
+    assert main(["lineage", "lab.gold.daily", "--json"]) == 0
+    daily = json.loads(capsys.readouterr().out)
+    assert [(one["name"], [source["text"] for source in one["sources"]]) for one in daily["columns"]] == [
+        ("day", ["day"]),
+        ("readings", []),
+    ]
+    assert main(["lineage", "lab.bronze.readings"]) == 0
+    assert "used in lab.silver.readings: value" in capsys.readouterr().out
+    for arguments in (["lab.gold.daily", "dya"], ["lab.gold.trend"]):
+        assert main(["lineage", *arguments]) == 2
+    refused = capsys.readouterr().err
+    assert "no column dya; wanted one of day, readings" in refused
+    assert "its column lineage is not known: ValueError: it divides by nothing" in refused
 
 
 def test_a_table_that_is_made_of_one_not_to_be_trusted_says_so(told: Lab) -> None:

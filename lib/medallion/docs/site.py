@@ -139,6 +139,7 @@ def _environment() -> "Environment":
     made.filters["anchor"] = anchor
     made.filters["short"] = lambda name: str(name).partition(".")[2]
     made.filters["breaking"] = _breaking
+    made.filters["words"] = _words
     made.filters["moment"] = lambda at: str(at)[:16].replace("T", " ")
     return made
 
@@ -148,6 +149,13 @@ def _breaking(name: str) -> "Markup":
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"([._])(?=.)", r"\1<wbr>", str(escape(name))))
+
+
+def _words(text: str) -> "Markup":
+    """Return text of a docstring as markup: what stands in backticks is code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))  # escaped a moment before
 
 
 def _written(folder: Path) -> set[str]:

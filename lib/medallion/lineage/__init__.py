@@ -38,11 +38,10 @@ def known(run: Run) -> dict[str, Lineage]:
     kept = _kept(run.conf)
     found: dict[str, Lineage] = {}
     for name, table in run.tables.items():
-        told = kept.get(_definition(run, table))
         if isinstance(table, Bronze):
             found[name] = Lineage(name)
-        elif told is not None:
-            found[name] = Lineage.from_json(name, told)
+        elif (definition := _definition(run, table)) in kept:
+            found[name] = Lineage.from_json(name, kept[definition])
     return found
 
 
