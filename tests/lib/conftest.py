@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from chromium import provide_chromium
 from deltalake import CommitProperties, write_deltalake
+from setup_steps import SetupError
 
 from medallion import conf as conf_door
 from medallion import run
 from medallion.conf import Conf
 from medallion.lake import Account, Lake, Mark
 from medallion.step import Run
+from tests.flows.browser import Page, browser
 from tests.lib.cache_lab import STORAGE, Yard, forget_modules, log, make_yard
 
 PIPELINE = """
@@ -186,3 +189,14 @@ def filled(yard: Yard) -> Yard:
     yard.write(log(number) for number in range(300))
     assert yard.sync().technique == "full"
     return yard
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    """A tab of a headless Chromium."""
+    try:
+        chromium = provide_chromium()
+    except SetupError as error:
+        pytest.skip(str(error))
+    with browser(chromium, tmp_path / "browser") as opened:
+        yield opened

@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from chromium import provide_chromium
-from setup_steps import SetupError
 
 from medallion.cache.log import Log
-from tests.flows.browser import Page, browser
+from tests.flows.browser import Page
 from tests.lib.cache_lab import NAME, Yard, log
 
 pytestmark = pytest.mark.slow
@@ -30,16 +28,6 @@ def served(yard: Yard) -> Iterator[str]:
             yield json.loads(server.stdout.readline())["address"]
         finally:
             server.terminate()
-
-
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    try:
-        chromium = provide_chromium()
-    except SetupError as error:
-        pytest.skip(str(error))
-    with browser(chromium, tmp_path / "browser") as opened:
-        yield opened
 
 
 def test_a_person_finds_a_table_searches_it_and_turns_the_page(filled: Yard, page: Page, tmp_path: Path) -> None:

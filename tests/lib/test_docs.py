@@ -4,17 +4,15 @@ import datetime as dt
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from chromium import provide_chromium
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from setup_steps import SetupError
 
 from medallion import clock, lineage, ops
 from medallion.check import Check
@@ -25,10 +23,10 @@ from medallion.errors import ConfError
 from medallion.lineage import Field, How, Lineage, Made
 from medallion.run import Report
 from medallion.step import Outcome, Run
-from tests.flows.browser import Page, browser
+from tests.flows.browser import Page
 from tests.lib.conftest import Lab
 from tests.lib.docs_lab import many
-from tests.lib.test_openlineage import CONF, MODULES
+from tests.lib.sensors_lab import CONF, MODULES
 
 VALUE = Made({Field("lab.bronze.readings", ("payload", "value")): frozenset({How("TRANSFORMATION")})})
 DAY = Made({Field("lab.silver.readings", ("day",)): frozenset({How("IDENTITY")})})
@@ -138,6 +136,17 @@ def test_a_table_that_is_made_of_one_not_to_be_trusted_says_so(told: Lab) -> Non
     assert judge(due, {}).reasons == ["a run was due at 2026-01-31 05:00 UTC, and none has begun since"]
 
 
+def test_a_table_that_is_damaged_does_not_keep_the_others_from_being_told(told: Lab) -> None:
+    log = told.folder / "data/silver/lab/readings/_delta_log"
+    (log / f"{1:020}.json").write_text("{")
+
+    site.build([told.conf()], told.folder / "site")
+
+    silver = (told.folder / "site" / "lab.silver.readings.html").read_text()
+    assert "it cannot be read: <code>medallion audit lab --fast</code> says why" in silver
+    assert "trusted" in (told.folder / "site" / "lab.bronze.readings.html").read_text()
+
+
 def test_the_folder_is_kept_in_line_and_nobody_elses_files_are_touched(told: Lab) -> None:
     mine = told.folder / "mine"
     mine.mkdir()
@@ -182,16 +191,6 @@ def test_boxes_never_overlap_and_edges_go_from_left_to_right(reads: list[set[int
 
 def test_all_links_of_a_hundred_tables_go_somewhere_within() -> None:
     assert broken(site.rendered([many(100)])) == []
-
-
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    try:
-        chromium = provide_chromium()
-    except SetupError as error:
-        pytest.skip(str(error))
-    with browser(chromium, tmp_path / "browser") as opened:
-        yield opened
 
 
 @pytest.mark.slow

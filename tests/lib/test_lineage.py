@@ -6,6 +6,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from medallion.lineage.expressions import UnknownError
 from medallion.lineage.plans import INPUT, Relation, relation
 from medallion.lineage.value import Sources
 from medallion.session import is_remote
@@ -150,6 +151,18 @@ PLANS: dict[str, tuple[Callable[[DataFrame, DataFrame], DataFrame], dict[str, st
         {"a": "IDENTITY"},
         {"b": "GROUP_BY"},
     ),
+    "what others lack": (
+        lambda t, u: t.select("a").exceptAll(u.select("k")),
+        {"a": "IDENTITY"},
+        {"a": "FILTER", "u.k": "FILTER"},
+    ),
+    "a subquery": (
+        lambda t, u: t.where(F.col("b") > u.where(F.col("k") == F.col("a").outer()).select(F.max("v")).scalar()).select(
+            "c"
+        ),
+        {"c": "IDENTITY"},
+        {"b": "FILTER", "u.v": "FILTER", "u.k": "FILTER", "a": "FILTER"},
+    ),
     "a rollup": (
         lambda t, u: t.rollup("a").agg(F.sum("b").alias("s")).select("s"),
         {"b": "AGGREGATION"},
@@ -185,3 +198,10 @@ def test_a_plan_tells(rows: DataFrame, others: DataFrame, name: str) -> None:
 
     assert plain(made.columns[0].value.sources) == wanted
     assert plain(made.rows) == deciding
+
+
+def test_a_plan_of_an_unknown_kind_has_no_lineage_rather_than_half_of_one(rows: DataFrame, others: DataFrame) -> None:
+    joined = rows.select("a").lateralJoin(others.where(F.col("k") == F.col("a").outer()).select("v"))
+
+    with pytest.raises(UnknownError, match="LateralJoin, a kind of plan that is not known"):
+        told(joined)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from medallion import clock, ops
 from medallion.conf import Conf
 from medallion.docs.trust import Expected, Seen, Trust, judge
+from medallion.errors import HistoryError
 from medallion.lineage import Field, How, Lineage, walk
 from medallion.step import Run
 from medallion.tables import Bronze, Table, layer_of
@@ -102,23 +103,45 @@ class Pipeline:
     pages: Sequence[Page] = field(default_factory=list)
 
 
-def of(run: Run, stands: status.Pipeline, lineages: Mapping[str, Lineage]) -> Pipeline:
-    """Return what is told of a pipeline; reads logs and records of runs, no rows."""
+@dataclass(frozen=True)
+class Looked:
+    """What logs say of a table; ``is_readable`` if they could be read."""
+
+    standing: status.Standing
+    versions: Sequence[history.Entry] = ()
+    is_readable: bool = True
+
+
+def look(run: Run) -> dict[str, Looked]:
+    """Return what logs say of each table of a pipeline; of one that is damaged that it is."""
+    return {name: _looked(run, name) for name in run.tables}
+
+
+def _looked(run: Run, name: str) -> Looked:
+    try:
+        state = run.lake.state(name)
+        versions = history.entries(list(run.lake.history(name, VERSIONS))) if state else ()
+        return Looked(status.standing(run.lake, name, state), versions)
+    except HistoryError:
+        return Looked(status.Standing(name), is_readable=False)
+
+
+def of(run: Run, looked: Mapping[str, Looked], lineages: Mapping[str, Lineage]) -> Pipeline:
+    """Return what is told of a pipeline; reads records of runs besides, and no rows."""
     conf = run.conf
     told = Told(run, lineages)
+    runs = ops.last_runs(conf, 1)
     results, steps = _by_table(ops.last_checks(conf, RESULTS)), {s["table"]: s for s in ops.last_steps(conf)}
-    due = _due(conf, stands.runs)
+    due = _due(conf, runs)
     pages: dict[str, Page] = {}
-    for standing in sorted(stands.tables, key=lambda one: [*run.tables].index(one.table)):
-        name = standing.table
+    for name, found in looked.items():
         checks = _checks(conf, name, results.get(name, []))
-        seen = Seen(standing, steps.get(name), checks, due)
+        seen = Seen(found.standing, steps.get(name), checks, due, found.is_readable)
         above = {up: pages[up].trust for up in run.tables[name].upstream}
-        versions = history.entries(list(run.lake.history(name, VERSIONS))) if standing.version is not None else []
-        pages[name] = told.page(name, standing, versions, seen, judge(seen, above))
+        pages[name] = told.page(name, found, seen, judge(seen, above))
     schedule = conf.pipeline.schedule
     when = f"{schedule.cron} ({schedule.zone})" if schedule else ""
-    return Pipeline(conf.name, conf.environment, conf.pipeline.description, when, stands.runs, [*pages.values()])
+    return Pipeline(conf.name, conf.environment, conf.pipeline.description, when, runs, [*pages.values()])
 
 
 class Told:
@@ -130,16 +153,14 @@ class Told:
         self._uses = walk.uses(lineages)
         self._personal = walk.personal(run.tables, lineages)
 
-    def page(
-        self, name: str, standing: status.Standing, versions: Sequence[history.Entry], seen: Seen, trust: Trust
-    ) -> Page:
+    def page(self, name: str, looked: Looked, seen: Seen, trust: Trust) -> Page:
         """Return the page of a table."""
         table, known = self._run.tables[name], self._lineages[name]
         entry = catalog.of(self._run.conf, self._run.tables, [name], detailed=True).tables[0]
         readers = [other for other, one in self._run.tables.items() if name in one.upstream]
         columns = [self.column(name, one) for one in entry.columns]
         fields = self.fields(name) if isinstance(table, Bronze) else []
-        told = (columns, fields, self.rows(name), readers, standing, versions, seen, trust, known.problem)
+        told = (columns, fields, self.rows(name), readers, looked.standing, looked.versions, seen, trust, known.problem)
         return Page(entry, _blocks(table), layer_of(name), *told)
 
     def column(self, name: str, one: catalog.Column) -> Column:

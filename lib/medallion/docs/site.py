@@ -16,7 +16,6 @@ from medallion.conf import Conf
 from medallion.docs import facts, layout
 from medallion.errors import ConfError
 from medallion.output import counted
-from medallion.views import status
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -60,9 +59,9 @@ def build(confs: Sequence[Conf], folder: Path) -> Site:
     prepared = [runs.prepare(conf) for conf in confs]
     with ThreadPoolExecutor(1) as pool:  # logs are read while Spark starts, if it has to
         asked = pool.submit(lineage.of_all, prepared)
-        stands = [status.of([conf]).pipelines[0] for conf in confs]
+        looked = [facts.look(run) for run in prepared]
         known = asked.result()
-    told = [facts.of(run, stand, found) for run, stand, found in zip(prepared, stands, known, strict=True)]
+    told = [facts.of(run, seen, found) for run, seen, found in zip(prepared, looked, known, strict=True)]
     pages = rendered(told)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():

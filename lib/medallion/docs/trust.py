@@ -44,6 +44,7 @@ class Seen:
     step: dict[str, Any] | None
     checks: Sequence[Expected]
     due: dt.datetime | None = None
+    is_readable: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Trust:
 def judge(seen: Seen, above: Mapping[str, Trust]) -> Trust:
     """Return whether to trust a table, given the same of the tables that it is made of."""
     standing = seen.standing
+    if not seen.is_readable:
+        return Trust("bad", [f"it cannot be read: `medallion audit {standing.table.split('.')[0]} --fast` says why"])
     if standing.version is None:
         return Trust("none", ["no run has made it yet"])
     bad, warn = _bad(seen), _warnings(seen, above)

@@ -11,6 +11,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,7 @@ def _definition(run: Run, table: Table) -> str:
     return hashlib.sha256(f"{_code()} {fingerprint_of(run, table)}".encode()).hexdigest()[:24]
 
 
+@cache
 def _code() -> str:
     """Return a hash of what reads plans, and of what puts those of silver tables together."""
     here = Path(__file__).parent

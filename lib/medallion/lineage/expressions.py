@@ -23,8 +23,12 @@ _CHOOSING = frozenset("Min Max First Last AnyValue Mode".split())
 _GATHERING = frozenset("CollectList CollectSet".split())
 _UNCHANGED = frozenset(
     "Alias SortOrder CommonExpressionDef ParseJson KnownNotNull KnownNullable KnownFloatingPointNormalized "
-    "PromotePrecision NormalizeNaNAndZero AssertNotNull UpdateFields OuterReference".split()
+    "PromotePrecision NormalizeNaNAndZero AssertNotNull".split()
 )
+
+
+class UnknownError(Exception):
+    """A plan that cannot be read whole: rather no lineage than one that lacks something."""
 
 
 @dataclass
@@ -76,7 +80,9 @@ class Reader:
         return computed([self.value(child) for child in node.children], masking=node.name in _TELLING)
 
     def _attribute(self, node: Node) -> Value:
-        return self._known.get(node.id, CONSTANT)
+        if node.id not in self._known:
+            raise UnknownError(f"{node.holds['name']}, of a part of the plan that is not known")
+        return self._known[node.id]
 
     def _with(self, node: Node) -> Value:
         """Read a value that its expression names once and uses several times."""
@@ -205,6 +211,7 @@ _SPECIAL: dict[str, Callable[[Reader, Node], Value]] = {
     "AttributeReference": Reader._attribute,
     "NamedLambdaVariable": Reader._attribute,
     "Literal": lambda reader, node: NULL if node.holds.get("value") is None else CONSTANT,
+    "OuterReference": lambda reader, node: CONSTANT,  # the subquery that it stands in has it among its children
     "TypedNullLiteral": lambda reader, node: NULL,
     "With": Reader._with,
     "CommonExpressionRef": Reader._reference,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from medallion.lineage.expressions import Node, Reader, tree
+from medallion.lineage.expressions import Node, Reader, UnknownError, tree
 from medallion.lineage.value import (
     CONSTANT,
     ELEMENT,
@@ -20,6 +20,11 @@ from medallion.lineage.value import (
     together,
 )
 
+# What passes on the rows below it, or some of them.
+_PASSING = frozenset(
+    "GlobalLimit LocalLimit Offset Tail Sample Repartition RepartitionByExpression RebalancePartitions ResolvedHint "
+    "CollectMetrics EventTimeWatermark".split()
+)
 INPUT = "medallion:"  # before a table's name: the alias of a frame that stands for its rows
 
 
@@ -65,7 +70,9 @@ class _Plans:
         if "output" in node.holds:  # not known: as if each column were computed from all there is below
             everything = computed([column.value for one in below for column in one.columns])
             return Relation([Column(a.id, str(a.holds["name"]), everything) for a in _trees(node, "output")], rows)
-        return Relation([column for one in below for column in one.columns], rows)
+        if node.name not in _PASSING:
+            raise UnknownError(f"{node.name}, a kind of plan that is not known")
+        return Relation(below[0].columns, rows)
 
     def _input(self, node: Node) -> Relation:
         name = str(node.holds["identifier"]["name"])
@@ -117,6 +124,12 @@ class _Plans:
             for each in zip(*[one.columns for one in below], strict=True)
         ]
         return Relation(columns, together(*[one.rows for one in below]))
+
+    def _set(self, node: Node) -> Relation:
+        """Read ``INTERSECT`` and ``EXCEPT``: rows of one side, which those of the other decide on."""
+        left, right = (self.read(child) for child in node.children)
+        values = [column.value for column in (*left.columns, *right.columns)]
+        return Relation(left.columns, together(left.rows, right.rows, deciding(values, "FILTER")))
 
     def _generate(self, node: Node) -> Relation:
         """Read ``explode`` and its like: a row an element, so that what is exploded decides which rows there are."""
@@ -189,6 +202,8 @@ _SPECIAL: dict[str, Callable[[_Plans, Node], Relation]] = {
     "Distinct": _Plans._distinct,
     "Join": _Plans._join,
     "Union": _Plans._union,
+    "Intersect": _Plans._set,
+    "Except": _Plans._set,
     "Generate": _Plans._generate,
     "Expand": _Plans._expand,
     "LogicalRDD": _Plans._leaf,

@@ -92,13 +92,14 @@ def _pipeline(conf: Conf) -> Pipeline:
     return Pipeline(
         conf.name,
         conf.environment,
-        [_standing(lake, name, state) for name, state in states.items()],
+        [standing(lake, name, state) for name, state in states.items()],
         _sources(conf, [state for state in states.values() if state]),
         ops.last_runs(conf, RUNS),
     )
 
 
-def _standing(lake: Lake, name: str, state: State | None) -> Standing:
+def standing(lake: Lake, name: str, state: State | None) -> Standing:
+    """Return where a table stands, given its state; raises HistoryError where it cannot be read."""
     held = rejected(lake, names.quarantine_of(name)) if name.split(".")[1] == "silver" else NONE_HELD
     if state is None:
         return Standing(name, quarantined=held["quarantined"], waiting=held["waiting"])
