@@ -8,6 +8,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import pytest
@@ -19,8 +20,9 @@ from medallion.check import Check
 from medallion.cli import main
 from medallion.conf import Conf
 from medallion.docs import layout, site
+from medallion.docs.facts import Source, Told
 from medallion.errors import ConfError
-from medallion.lineage import Field, How, Lineage, Made
+from medallion.lineage import Field, How, Lineage, Made, walk
 from medallion.run import Report
 from medallion.step import Outcome, Run
 from tests.flows.browser import Page
@@ -187,6 +189,24 @@ def test_boxes_never_overlap_and_edges_go_from_left_to_right(reads: list[set[int
         (up, name) for name, ups in graph.items() for up in ups
     )
     assert all(at[edge.source][0] < at[edge.target][0] for edge in drawn.edges)
+
+
+def test_ways_that_part_and_meet_again_are_told_once() -> None:
+    """A tree of all ways back through forty tables, each of two columns that are made of both before, has no end."""
+    lineages = {}
+    for at in range(1, 40):
+        both = {Field(f"p.gold.t{at - 1}", (column,)): frozenset({How("TRANSFORMATION")}) for column in "ab"}
+        lineages[f"p.gold.t{at}"] = Lineage(f"p.gold.t{at}", {"a": Made(both), "b": Made(both)})
+    told = Told(SimpleNamespace(tables={}), lineages)  # type: ignore[arg-type]
+
+    tree = told._source(Field("p.gold.t39", ("a",)), [How("IDENTITY")], set())
+
+    assert _depth(tree) == 40
+    assert walk.origins(lineages, Field("p.gold.t39", ("a",))) == [Field("p.gold.t0", (one,)) for one in "ab"]
+
+
+def _depth(source: Source) -> int:
+    return 1 + max((_depth(one) for one in source.sources), default=0)
 
 
 def test_all_links_of_a_hundred_tables_go_somewhere_within() -> None:

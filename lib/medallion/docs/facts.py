@@ -23,7 +23,6 @@ from medallion.views import catalog, history, status
 
 VERSIONS = 20  # of a table, newest first
 RESULTS = 20  # of an expectation
-_DEPTH = 12  # of a tree of sources
 _HOLDING = ("payload", "fields")  # columns of bronze in which the fields of a record are
 
 _SAID: dict[str, str] = {
@@ -167,7 +166,7 @@ class Told:
         """Return what is told of a column of a table."""
         table = self._run.tables[name]
         made = self._lineages[name].columns.get(one.name)
-        sources = _ordered([self._source(f, hows, 0) for f, hows in made.sources.items()]) if made else []
+        sources = self._sources(made.sources.items(), set()) if made else []
         origins = walk.origins(self._lineages, Field(name, (one.name,))) if made else []
         direct = {source.text for source in sources}
         beyond = (
@@ -179,7 +178,7 @@ class Told:
 
     def rows(self, name: str) -> list[Source]:
         """Return what decides which rows a table has."""
-        return [self._source(one, hows, 0) for one, hows in self._lineages[name].rows.items()]
+        return self._sources(self._lineages[name].rows.items(), set())
 
     def fields(self, name: str) -> list[Column]:
         """Return the fields in a bronze table's payloads that something is made of."""
@@ -196,27 +195,33 @@ class Told:
             return []  # told field by field
         return _by_reader(self._uses.get((table, column), ()))
 
-    def _source(self, one: Field, hows: Iterable[How], depth: int) -> Source:
-        """Return a field with what it is made of in its turn, down to the fields at the source."""
-        told = sorted({how.subtype for how in hows}, key=[*_SAID].index)
+    def _sources(self, found: Iterable[tuple[Field, Iterable[How]]], told: set[Field]) -> list[Source]:
+        """Return fields, first those that are in the value."""
+        ordered = sorted(found, key=lambda one: not any(how.is_direct for how in one[1]))
+        return [self._source(one, hows, told) for one, hows in ordered]
+
+    def _source(self, one: Field, hows: Iterable[How], told: set[Field]) -> Source:
+        """Return a field with what it is made of in its turn, down to the fields at the source; each told once."""
+        subtypes = sorted({how.subtype for how in hows}, key=[*_SAID].index)
         is_direct = any(how.is_direct for how in hows)
         masking = is_direct and all(how.masking for how in hows if how.is_direct)
-        said = "; ".join(_SAID[subtype] for subtype in told) + (", not shown" if masking else "")
-        deeper: list[Source] = []
+        said = "; ".join(_SAID[subtype] for subtype in subtypes) + (", not shown" if masking else "")
+        is_field = layer_of(one.table) == "bronze" and len(one.path) > 1
+        deeper = self._deeper(one) if is_direct else []
+        if deeper and one in told:
+            deeper, said = [], f"{said}; see above"
+        told.add(one)
+        sources = self._sources(deeper, told)
+        return Source(one.table, one.text if is_field else one.column, one.text, said, is_direct, sources)
+
+    def _deeper(self, one: Field) -> list[tuple[Field, Iterable[How]]]:
         lineage = self._lineages.get(one.table)
         made = lineage.columns.get(one.column) if lineage else None
-        if made is not None and is_direct and depth < _DEPTH:
-            if made.place is not None and len(one.path) > 1:
-                inside = made.place.part(*one.path[1:])
-                deeper = [self._source(inside, [How("IDENTITY")], depth + 1)]
-            else:
-                deeper = [self._source(f, found, depth + 1) for f, found in made.sources.items()]
-        is_field = layer_of(one.table) == "bronze" and len(one.path) > 1
-        return Source(one.table, one.text if is_field else one.column, one.text, said, is_direct, _ordered(deeper))
-
-
-def _ordered(sources: Iterable[Source]) -> list[Source]:
-    return sorted(sources, key=lambda one: not one.is_direct)
+        if made is None:
+            return []
+        if made.place is not None and len(one.path) > 1:
+            return [(made.place.part(*one.path[1:]), [How("IDENTITY")])]
+        return [*made.sources.items()]
 
 
 def _by_reader(uses: Iterable[walk.Use]) -> list[tuple[str, list[str]]]:

@@ -1,7 +1,7 @@
 """Ways along column lineage: back to where a column comes from, on to what is made of it, and with personal data."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medallion.lineage.made import Lineage
@@ -14,23 +14,29 @@ def origins(lineages: Mapping[str, Lineage], field: Field) -> list[Field]:
 
     Of one that is in no way computed from others, such as a category by cases, those that decide it.
     """
-    return list(dict.fromkeys(_origins(lineages, field, frozenset())))
+    found: dict[Field, None] = {}
+    waiting, seen = [field], {field}
+    while waiting:
+        one = waiting.pop(0)
+        sources = _sources(lineages, one)
+        if sources is None:
+            found[one] = None
+        for source in sources or ():
+            if source not in seen:
+                seen.add(source)
+                waiting.append(source)
+    return [*found]
 
 
-def _origins(lineages: Mapping[str, Lineage], field: Field, seen: frozenset[Field]) -> Iterator[Field]:
+def _sources(lineages: Mapping[str, Lineage], field: Field) -> list[Field] | None:
+    """Return what a field is taken or computed from, or else decided by; None of one that is made of nothing known."""
     lineage = lineages.get(field.table)
     made = lineage.columns.get(field.column) if lineage else None
-    if made is None or not made.sources or field in seen:
-        if made is None or field in seen:
-            yield field
-        return
-    inside = field.path[1:]
-    if made.place is not None and inside:
-        sources: Iterable[Field] = [made.place.part(*inside)]
-    else:
-        sources = made.direct or made.sources
-    for one in sources:
-        yield from _origins(lineages, one, seen | {field})
+    if made is None:
+        return None
+    if made.place is not None and len(field.path) > 1:
+        return [made.place.part(*field.path[1:])]
+    return made.direct or [*made.sources]
 
 
 @dataclass(frozen=True)
