@@ -162,19 +162,19 @@ class Told:
         told = (columns, fields, self.rows(name), readers, looked.standing, looked.versions, seen, trust, known.problem)
         return Page(entry, _blocks(table), layer_of(name), *told)
 
-    def column(self, name: str, one: catalog.Column) -> Column:
+    def column(self, name: str, declared: catalog.Column) -> Column:
         """Return what is told of a column of a table."""
         table = self._run.tables[name]
-        made = self._lineages[name].columns.get(one.name)
+        made = self._lineages[name].columns.get(declared.name)
         sources = self._sources(made.sources.items(), set()) if made else []
-        origins = walk.origins(self._lineages, Field(name, (one.name,))) if made else []
+        origins = walk.origins(self._lineages, Field(name, (declared.name,))) if made else []
         direct = {source.text for source in sources}
-        beyond = (
-            [o for o in origins if o.text not in direct] if any(layer_of(s.table) != "bronze" for s in sources) else []
-        )
-        is_key = one.name in getattr(table, "key", ())
-        personal = self._personal[name].get(one.name)
-        return Column(one.name, one.type, one.text, personal, is_key, sources, beyond, self._users(name, one.name))
+        is_at_source = all(layer_of(source.table) == "bronze" for source in sources)
+        beyond = [] if is_at_source else [one for one in origins if one.text not in direct]
+        is_key = declared.name in getattr(table, "key", ())
+        personal = self._personal[name].get(declared.name)
+        told = (personal, is_key, sources, beyond, self._users(name, declared.name))
+        return Column(declared.name, declared.type, declared.text, *told)
 
     def rows(self, name: str) -> list[Source]:
         """Return what decides which rows a table has."""
@@ -235,7 +235,7 @@ def _by_reader(uses: Iterable[walk.Use]) -> list[tuple[str, list[str]]]:
 def _blocks(table: Table) -> list[str | list[str]]:
     """Return what a module says below its first sentence: paragraphs, and lists of what begins with a dash."""
     first, *others = table.doc.removeprefix(f"{table.name}:").split("\n\n")
-    _, _, after = first.partition(". ")
+    after = "".join(re.split(r"\.\s+", first, maxsplit=1)[1:])
     found: list[str | list[str]] = []
     for paragraph in filter(str.strip, [after, *others]):
         text, *items = re.split(r"(?m)^\s*- ", paragraph)
