@@ -158,7 +158,7 @@ def test_personal_data_is_followed_into_gold_and_back_into_bronze(known: Known) 
     assert found["shop.bronze.customers"]["fields.email"] == "shop.silver.customers.email"
 
 
-GOLD = ("covid.gold.country_counts", "shop.gold.product_recommendations", "covid.gold.country_trends")
+GOLD = ("covid.gold.country_metrics", "shop.gold.product_recommendations", "covid.gold.country_trends")
 
 
 @pytest.mark.slow
