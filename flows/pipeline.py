@@ -135,9 +135,9 @@ def refresh(
     lent = _host.get()
     host = lent or Host(Sessions(loaded))
     try:
-        with lock.running(loaded, prepared.run_id), _told_of(prepared) as passed:
+        with lock.running(loaded, prepared.run_id), openlineage.telling(prepared) as telling:
             told = _run(prepared, host, names)
-            passed.append(told.passed)
+            telling.passed = told.passed
     finally:
         if lent is None:
             host.sessions.stop()
@@ -147,17 +147,6 @@ def refresh(
     if not told.passed:
         raise RunFailedError(told)
     return told
-
-
-@contextmanager
-def _told_of(prepared: Run) -> Iterator[list[bool]]:
-    """Have OpenLineage told that a run begins, and how it ended: as the block says, else that it was broken off."""
-    passed: list[bool] = []
-    openlineage.began(prepared)
-    try:
-        yield passed
-    finally:
-        openlineage.ended(prepared, passed=passed[0] if passed else None)
 
 
 def _cache(prepared: Run, told: Report) -> None:

@@ -91,13 +91,9 @@ def run_tables(run: Run, sessions: Sessions, names: Collection[str], *, listen: 
     """
     with lock.running(run.conf, run.run_id):
         point("run.pipeline_locked")
-        openlineage.began(run)
-        passed: bool | None = None
-        try:
+        with openlineage.telling(run) as told:
             done = _run_tables(run, sessions, names, listen)
-            passed = done.passed
-        finally:
-            openlineage.ended(run, passed=passed)
+            told.passed = done.passed
         return done
 
 

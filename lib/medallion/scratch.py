@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medallion import causes, lock
 from medallion.conf import Conf
+from medallion.conf.openlineage import OpenLineage
 from medallion.errors import StorageError
 
 _LAYERS = ("bronze", "silver", "gold")
@@ -52,5 +53,6 @@ def _at(conf: Conf, folder: Path) -> Conf:
     moved = {
         layer: getattr(storage, layer).model_copy(update={"root": str(folder / layer)}) for layer in (*_LAYERS, "ops")
     }
-    platform = conf.platform.model_copy(update={"storage": storage.model_copy(update=moved)})
+    nobody = {"openlineage": OpenLineage()}  # is told of a try
+    platform = conf.platform.model_copy(update={"storage": storage.model_copy(update=moved), **nobody})
     return replace(conf, platform=platform)

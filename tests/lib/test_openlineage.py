@@ -147,16 +147,20 @@ def _run(lab: Lab, overrides: Sequence[str]) -> float:
     prepared = run.prepare(conf_door.load("lab", overrides, lab.folder))
     sessions = Sessions(prepared.conf)
     began = time.monotonic()
-    openlineage.began(prepared)
+    with openlineage.telling(prepared) as told:
+        _take_turns(prepared, sessions)
+        told.passed = False
+    return time.monotonic() - began
+
+
+def _take_turns(prepared: run.Run, sessions: Sessions) -> None:
     for name in prepared.tables:
-        with openlineage.turn(prepared, name, sessions) as turn:
+        with openlineage.telling(prepared), openlineage.turn(prepared, name, sessions) as turn:
             turn.outcome = Outcome(
                 name, "done", "full", "first load", 0, {"written": 3}, [Check("x", "warn", 0, 3, True)]
             )
     with pytest.raises(ConfError), openlineage.turn(prepared, name, sessions):
         raise ConfError("unusable")
-    openlineage.ended(prepared, passed=False)
-    return time.monotonic() - began
 
 
 def test_events_are_posted_in_order_with_the_key(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

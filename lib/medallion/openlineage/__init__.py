@@ -29,7 +29,15 @@ log = logging.getLogger(__name__)
 
 _MOST = 1000  # events that wait to be sent
 _LAST_SECONDS = 5.0  # in which what still waits at the end of a run is to be sent
+_ENDS: dict[bool | None, EventType] = {True: "COMPLETE", False: "FAIL", None: "ABORT"}
 _TRIES = 3  # that may fail, one after the other, before no more are made in a run
+
+
+@dataclass
+class Told:
+    """How a run ended, once that is known; None: it was broken off."""
+
+    passed: bool | None = None
 
 
 @dataclass
@@ -39,21 +47,25 @@ class Turn:
     outcome: Outcome | None = None
 
 
-def began(run: Run) -> None:
-    """Tell that a run begins."""
-    emitter = _of(run)
-    if emitter is not None:
-        at = clock.stamp()
-        emitter.send(lambda events: [events.of_run("START", at)])
+@contextmanager
+def telling(run: Run) -> Iterator[Told]:
+    """Tell that a run begins, and how it ended; then wait a moment for what is still to be sent, no longer.
 
-
-def ended(run: Run, *, passed: bool | None) -> None:
-    """Tell how a run ended, None where it was broken off; wait a moment for what is still to be sent, no longer."""
-    emitter = _emitters.pop(run.run_id, None)
-    if emitter is not None:
-        at = clock.stamp()
-        kind: EventType = "ABORT" if passed is None else "COMPLETE" if passed else "FAIL"
-        emitter.send(lambda events: [events.of_run(kind, at)])
+    Within it turns are told; a part of a run that is being told of is no run of its own.
+    """
+    told = Told()
+    if run.conf.platform.openlineage.to is None or run.run_id in _emitters:
+        yield told
+        return
+    emitter = _emitters[run.run_id] = Emitter(run)
+    began = clock.stamp()
+    emitter.send(lambda events: [events.of_run("START", began)])
+    try:
+        yield told
+    finally:
+        ended, kind = clock.stamp(), _ENDS[told.passed]
+        emitter.send(lambda events: [events.of_run(kind, ended)])
+        del _emitters[run.run_id]
         emitter.end()
 
 
@@ -61,7 +73,7 @@ def ended(run: Run, *, passed: bool | None) -> None:
 def turn(run: Run, name: str, sessions: "Sessions") -> Iterator[Turn]:
     """Tell of a table's turn: that it begins, and how it ended."""
     found = Turn()
-    emitter = _of(run)
+    emitter = _emitters.get(run.run_id)
     if emitter is None:
         yield found
         return
@@ -72,16 +84,16 @@ def turn(run: Run, name: str, sessions: "Sessions") -> Iterator[Turn]:
         yield found
     finally:
         ended_at, outcome = clock.stamp(), found.outcome
-        emitter.send(lambda events: _ended(events, (began_at, ended_at), id_, name, outcome))
+        emitter.send(lambda events: _ended(events, ended_at, id_, name, outcome))
 
 
-def _ended(events: Events, at: tuple[str, str], id_: str, name: str, outcome: Outcome | None) -> list[Json]:
+def _ended(events: Events, at: str, id_: str, name: str, outcome: Outcome | None) -> list[Json]:
     done = outcome is not None and outcome.status in ("done", "skipped")
-    found = [events.of_step("COMPLETE" if done else "FAIL", at[1], id_, name, outcome)]
+    found = [events.of_step("COMPLETE" if done else "FAIL", at, id_, name, outcome)]
     if outcome is not None and outcome.checks:
         gate = new_id()
         kind: EventType = "FAIL" if any(check.stops for check in outcome.checks) else "COMPLETE"
-        found += [events.of_gate("START", at[1], gate, name, outcome), events.of_gate(kind, at[1], gate, name, outcome)]
+        found += [events.of_gate("START", at, gate, name, outcome), events.of_gate(kind, at, gate, name, outcome)]
     return found
 
 
@@ -149,15 +161,4 @@ class Emitter:
         return found if found.problem is None else None
 
 
-_emitters: dict[str, Emitter] = {}
-_making = threading.Lock()
-
-
-def _of(run: Run) -> Emitter | None:
-    """Return what tells of a run; None where nobody is to be told."""
-    if run.conf.platform.openlineage.to is None:
-        return None
-    with _making:
-        if run.run_id not in _emitters:
-            _emitters[run.run_id] = Emitter(run)
-        return _emitters[run.run_id]
+_emitters: dict[str, Emitter] = {}  # of the runs that are being told of

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from medallion import backfill, clock, graph, ops
+from medallion import backfill, clock, graph, openlineage, ops
 from medallion import run as runs
 from medallion.backfill import Turn
 from medallion.conf import Conf
@@ -107,13 +107,15 @@ def of(conf: Conf, asked: Question, say: Say = lambda *_: None, sessions: Sessio
     started = clock.now().isoformat(timespec="seconds")
     outcomes: list[Outcome] = []
     try:
-        filled = list(_filled(run, own, tables, asked, say, outcomes))
-        if filled and all(one.error is None for one in filled):
-            rest = graph.with_downstream(run.tables, [one.table for one in filled])
-            rest = [name for name in rest if name not in [one.table for one in filled]]
-            downstream = runs.run_tables(run, own, rest).outcomes
-        else:
-            downstream = []
+        with openlineage.telling(run) as told:
+            filled = list(_filled(run, own, tables, asked, say, outcomes))
+            if filled and all(one.error is None for one in filled):
+                rest = graph.with_downstream(run.tables, [one.table for one in filled])
+                rest = [name for name in rest if name not in [one.table for one in filled]]
+                downstream = runs.run_tables(run, own, rest).outcomes
+            else:
+                downstream = []
+            told.passed = all(one.status in ("done", "skipped") for one in (*outcomes, *downstream))
         if filled:
             ops.record(run, Report(conf.name, run.run_id, conf.environment, started, [*outcomes, *downstream]))
     finally:
