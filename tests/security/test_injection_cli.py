@@ -36,6 +36,8 @@ SURFACES: dict[str, Callable[[str], Sequence[str]]] = {
     "a limit": lambda text: ["show", TABLE, "--limit", text],
     "a table to trace": lambda text: ["trace", text, "reading_id=a"],
     "a column to trace by": lambda text: ["trace", TABLE, f"{text}=a"],
+    "a table's lineage": lambda text: ["lineage", text],
+    "a column's lineage": lambda text: ["lineage", TABLE, text],
     "a version to trace": lambda text: ["trace", TABLE, "reading_id=a", "--at", text],
     "a version to compare": lambda text: ["diff", TABLE, text, "0"],
     "a version to reproduce": lambda text: ["reproduce", TABLE, "--at", text],

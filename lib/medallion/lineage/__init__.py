@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Field", "How", "Lineage", "Made", "analyse", "known", "of", "personal"]
 
-_CHILD = (sys.executable, "-m", "medallion.lineage.child")
+# By this very code, wherever it is imported from.
+_CHILD = "import json, sys; sys.path[:0] = json.loads(sys.argv[1]); from medallion.lineage import child; child.main()"
 _SECONDS = 300
 
 
@@ -102,8 +104,8 @@ def keep(run: Run, found: Mapping[str, Lineage]) -> None:
 def _asked(asked_for: Sequence[tuple[Conf, list[str]]]) -> dict[str, Lineage]:
     conf = asked_for[0][0]
     asked = subprocess.run(
-        _CHILD,
-        input=pickle.dumps((asked_for, [path for path in sys.path if path])),
+        [sys.executable, "-c", _CHILD, json.dumps([path for path in sys.path if path])],
+        input=pickle.dumps(asked_for),
         capture_output=True,
         timeout=_SECONDS,
         env=spark_conf.environment(conf),
@@ -142,7 +144,7 @@ def _definition(run: Run, table: Table) -> str:
 @cache
 def _code() -> str:
     """Return a hash of what reads plans, and of what puts those of silver tables together."""
-    here = Path(__file__).parent
-    files = [here / f"{name}.py" for name in ("analysed", "expressions", "made", "plans", "value")]
-    files += [here.parent / "curate.py", here.parent / "gold" / "aggregate.py"]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    names = [f"lineage/{name}.py" for name in ("analysed", "expressions", "made", "plans", "value")]
+    engine = resources.files("medallion")  # of an archive, too
+    found = [(engine / name).read_bytes() for name in (*names, "curate.py", "gold/aggregate.py")]
+    return hashlib.sha256(b"".join(found)).hexdigest()

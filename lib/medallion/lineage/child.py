@@ -1,6 +1,6 @@
 """A process of its own that asks Spark for lineage: for a client of a Spark server, which cannot, and without waiting.
 
-Takes pickled confs with table names, and import path, on stdin; the last line on stdout is what was found, as JSON.
+Takes pickled confs with table names on stdin; the last line on stdout is what was found, as JSON.
 """
 
 import json
@@ -17,8 +17,7 @@ _MASTER = "local[1]"
 
 def main() -> None:
     """Find the lineage that is asked for, and tell it."""
-    asked, path = pickle.load(sys.stdin.buffer)
-    sys.path[:] = path
+    asked = pickle.load(sys.stdin.buffer)
     from medallion import lineage, run
     from medallion.session import Sessions
 
@@ -38,7 +37,3 @@ def _alone(conf: "Conf") -> "Conf":
     """Return conf with a small Spark of this process only."""
     spark = conf.platform.spark.model_copy(update={"master": _MASTER, "remote": None, "warm": False})
     return replace(conf, platform=conf.platform.model_copy(update={"spark": spark}))
-
-
-if __name__ == "__main__":
-    main()

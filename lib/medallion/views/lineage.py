@@ -8,6 +8,7 @@ from medallion import lineage
 from medallion.conf import Conf
 from medallion.docs.facts import Column, Source, Told
 from medallion.errors import ConfError
+from medallion.output import in_a_line
 from medallion.tables import Bronze, layer_of
 from medallion.views import catalog
 from medallion.views.at_hand import prepared
@@ -70,16 +71,22 @@ def of(conf: Conf, name: str, column: str | None) -> Columns:
     Raises ConfError where there is no such table or column, or its lineage cannot be told.
     """
     run = prepared(conf, name)
+    declared = catalog.of(conf, run.tables, [name], detailed=True).tables[0].columns
+    of_records = isinstance(
+        run.tables[name], Bronze
+    )  # made of what was delivered: which of its fields are used is told
+    if not of_records:
+        _require(name, column, [one.name for one in declared])
     found = lineage.of(run)
     if found[name].problem:
         raise ConfError(f"{name}: its column lineage is not known: {found[name].problem}")
     told = Told(run, found)
-    if isinstance(run.tables[name], Bronze):  # made of what was delivered; which of its fields are used is told
-        return Columns(name, [one for one in told.fields(name) if column in (None, one.name)], [], deep=True)
-    known = catalog.of(conf, run.tables, [name], detailed=True).tables[0].columns
-    wanted = [one for one in known if column in (None, one.name)]
-    if not wanted:
-        raise ConfError(f"{name}: no column {column}; wanted one of {', '.join(one.name for one in known)}")
-    return Columns(
-        name, [told.column(name, one) for one in wanted], told.rows(name) if not column else [], bool(column)
-    )
+    columns = told.fields(name) if of_records else [told.column(name, one) for one in declared]
+    _require(name, column, [one.name for one in columns])
+    wanted = [one for one in columns if column in (None, one.name)]
+    return Columns(name, wanted, told.rows(name) if column is None else [], deep=of_records or column is not None)
+
+
+def _require(name: str, column: str | None, known: Sequence[str]) -> None:
+    if column is not None and column not in known:
+        raise ConfError(f"{name}: no column {in_a_line(column)}; wanted one of {', '.join(known)}")
