@@ -48,7 +48,8 @@ class Account:
     ``cursor`` of a bronze table is how far its source was read, as the intake told. ``began`` is when the refresh
     did, in milliseconds since 1970, ``expected`` how many seconds its kind usually takes for as much data, and
     ``bytes_read`` the size of the files that it had to look into. ``code`` is the commit of git that made it, with a
-    ``+`` where files differed from it.
+    ``+`` where files differed from it. ``received`` of a bronze table is how many records were read, and in how many
+    deliveries, by the UTC day on which landing received them.
     """
 
     run_id: str
@@ -65,6 +66,7 @@ class Account:
     expected: float | None = None
     bytes_read: int | None = None
     code: str | None = None
+    received: Mapping[str, Sequence[int]] | None = None
 
     def to_json(self) -> str:
         """Return the account as it is stored in ``userMetadata``."""

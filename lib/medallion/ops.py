@@ -131,7 +131,7 @@ def _checks(report: "Report", started_at: datetime) -> list[dict[str, Any]]:
             "failed": check.failed,
             "total": check.total,
             "passed": check.passed,
-            "example": check.example,
+            "example": check.shown,
             "score": outcome.score,
         }
         for outcome in report.outcomes

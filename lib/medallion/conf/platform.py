@@ -106,6 +106,11 @@ class Runtime(Strict):
     retry_delay_seconds: int = Field(default=300, ge=0, description="a whole number >= 0 of seconds")
     on_locked: Literal["refuse", "wait"] = Field(default="refuse", description="refuse or wait")
     refresh: Refresh | None = Field(default=None, description="auto, incremental, full or null: as the pipeline says")
+    accept: str | None = Field(
+        default=None,
+        pattern=r"^(bronze|silver|gold)\.[a-z][a-z0-9_]*$",
+        description="a table <layer>.<table> whose volume and freshness only warn in this run, or null",
+    )
 
 
 class Notifications(Strict):

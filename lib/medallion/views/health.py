@@ -14,9 +14,8 @@ from medallion.cache.status import status_of
 from medallion.conf import Conf
 from medallion.errors import HistoryError, LandingError
 from medallion.landing import Landing
-from medallion.output import counted
+from medallion.output import counted, lasting
 from medallion.views import status
-from medallion.warm.server import lasting
 
 if TYPE_CHECKING:
     from rich.console import Console
