@@ -10,7 +10,8 @@ from medallion.conf.cache import PlatformCache
 from medallion.conf.duration import Duration, DurationField, PauseField
 from medallion.conf.intake import Connection, Receiver
 from medallion.conf.model import Refresh, Strict
-from medallion.conf.secret import SecretField, SecretRef
+from medallion.conf.notifications import Notifications
+from medallion.conf.secret import SecretRef
 
 LAYERS = ("landing", "bronze", "silver", "gold", "ops")
 
@@ -113,20 +114,13 @@ class Runtime(Strict):
     )
 
 
-class Notifications(Strict):
-    """Webhook URLs told of a run's end, by reference: whoever has such a URL can post to it."""
-
-    on_failure: SecretField | None = Field(default=None, description="env:NAME, file:/absolute/path or null")
-    on_completion: SecretField | None = Field(default=None, description="env:NAME, file:/absolute/path or null")
-
-
 class Platform(Strict):
     """One environment: storage, Spark, how runs behave and whom they tell."""
 
     storage: Storage = Field(description="a map of landing, bronze, silver, gold and ops")
     spark: Spark = Field(default=Spark(), description="a map of master, remote and conf")
     runtime: Runtime = Field(default=Runtime(), description="a map of parallel_jobs, dry_run, retries and so on")
-    notifications: Notifications = Field(default=Notifications(), description="a map of on_failure and on_completion")
+    notifications: Notifications = Field(default=Notifications(), description="a map of channels, on_failure and so on")
     receiver: Receiver = Field(default=Receiver(), description="a map of host, port and max_batch")
     cache: PlatformCache = Field(default=PlatformCache(), description="a map of root, host and port")
     connections: dict[Annotated[str, AfterValidator(_source_name)], Connection] = Field(
@@ -141,3 +135,5 @@ def secrets_of(part: Strict, key: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
             yield (*key, name), value
         elif isinstance(value, Strict):
             yield from secrets_of(value, (*key, name))
+    if isinstance(part, Notifications):
+        yield from (((*key, *inner), secret) for inner, secret in part.secrets())

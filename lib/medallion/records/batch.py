@@ -32,7 +32,7 @@ class Batch:
     read: int
     repeats: int
     table: "pa.Table"
-    received: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    received: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def unknown_columns(self) -> list[str]:
         """Return the names of columns that conf does not name, sorted."""
@@ -81,12 +81,12 @@ def read(landing: Landing, source: Source, manifests: Sequence[Manifest]) -> Bat
     return Batch(total, total - len(table), table, _by_day(manifests, counted))
 
 
-def _by_day(manifests: Sequence[Manifest], counted: Mapping[int, int]) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
+def _by_day(manifests: Sequence[Manifest], counted: Mapping[int, int]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
     for manifest in manifests:
         day = str(datetime.fromisoformat(manifest.received_at).astimezone(UTC).date())
         rows, deliveries = found.get(day, (0, 0))
-        found[day] = (rows + counted[manifest.number], deliveries + 1)
+        found[day] = [rows + counted[manifest.number], deliveries + 1]
     return found
 
 

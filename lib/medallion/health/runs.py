@@ -1,0 +1,109 @@
+"""What the records of runs tell: tables that failed, expectations that were not met, and how quality went."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from medallion import ops, query
+from medallion.conf import Conf
+from medallion.errors import EXAMPLES
+from medallion.health.found import Score, Trouble, command
+from medallion.lake import Lake
+from medallion.output import counted
+from medallion.views.names import quarantine_of
+
+BEFORE = 20  # refreshes that a score is held against
+_LEAST = 5
+# As of volumes: Iglewicz and Hoaglin (1993). A point is nothing, where all scores before were the same.
+_OUTLIER, _LEAST_FALL = 3.5 * 1.4826, 1.0
+_LONGEST = 400  # letters of an error that are told
+_NEXT = re.compile(r"`(medallion [^`]+)`")
+_WHERE = 'SELECT "_record_id", "_delivery", landing_file, "_position" FROM t '
+
+
+def failures(conf: Conf, steps: Sequence[Mapping[str, Any]], checks: Sequence[Mapping[str, Any]]) -> Iterator[Trouble]:
+    """Yield each table whose newest step failed; those that wait for one are counted with the first."""
+    blocked = [step["table"] for step in steps if step["status"] == "blocked"]
+    for number, step in enumerate(step for step in steps if step["status"] == "failed"):
+        missed = [one for one in checks if one["run_id"] == step["run_id"] and one["table"] == step["table"]]
+        missed = [one for one in missed if not one["passed"] and one["severity"] != "warn"]
+        what = _without_rows(str(step["error"] or step["reason"]).removeprefix(f"{step['table']}: "), missed)
+        told = _NEXT.search(what)
+        table = step["table"].partition(".")[2]
+        again = f"run {conf.name}" + (f" --table {table}" if table else "")
+        if blocked and not number:
+            what += f"; {counted(len(blocked), 'tables')} behind it wait"
+        rows = max((one["failed"] for one in missed), default=None)
+        following = f"{told[1]}{command(conf, '').removeprefix('medallion ')}" if told else command(conf, again)
+        yield Trouble("red", step["table"], _short(what), following, "failure", "run", rows)
+
+
+def missed(conf: Conf, checks: Sequence[Mapping[str, Any]]) -> Iterator[Trouble]:
+    """Yield expectations that only warn, and were not met when their table was last judged."""
+    for one in checks:
+        is_told = one["severity"] == "warn" and not one["passed"] and not one["label"].startswith(("volume", "fresh"))
+        if is_told:
+            what = f"{one['label']}: {one['failed']:,} of {one['total']:,} rows miss it"
+            look = command(conf, f"history {one['table']}")
+            yield Trouble("warn", one["table"], what, look, "anomaly", one["label"], one["failed"])
+
+
+def scores(conf: Conf) -> list[Score]:
+    """Return how quality went, a table each."""
+    found = ops.scores(conf, BEFORE + 1)
+    return [
+        Score(table, values[0], round(median(values[1:]), 2) if values[1:] else None, len(values))
+        for table, values in sorted(found.items())
+    ]
+
+
+def fallen(conf: Conf, lake: Lake) -> Iterator[Trouble]:
+    """Yield tables whose newest score is far below those of their last refreshes."""
+    for table, values in ops.scores(conf, BEFORE + 1).items():
+        last, before = values[0], values[1:]
+        if len(before) < _LEAST:
+            continue
+        middle = median(before)
+        fall = max(_OUTLIER * median(abs(value - middle) for value in before), _LEAST_FALL)
+        if last >= middle - fall:
+            continue
+        what = f"quality score {last:.2f}; wanted at least {middle - fall:.2f}: the last {len(before)} refreshes"
+        held = list(_held(lake, quarantine_of(table)))
+        rows = len(held)
+        again = command(conf, f"replay {conf.name} --table {table.partition('.')[2]}")
+        places = [_place(one) for one in held[:EXAMPLES]]
+        yield Trouble("warn", table, what, f"{again}, after a fix", "anomaly", "score", rows or None, places)
+
+
+def _held(lake: Lake, name: str) -> list[dict[str, Any]]:
+    """Return where the rows came from that the newest judgement put into a quarantine."""
+    if not lake.exists(name):
+        return []
+    newest = "outcome = 'quarantined' AND run_id = (SELECT max(run_id) FROM t)"
+    return query.select(lake.path(name), f'{_WHERE} WHERE {newest} ORDER BY "_delivery" DESC, "_position"')
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    file = (row["landing_file"] or "").rpartition("/")[2]
+    return f"delivery {row['_delivery']}" + (f", {file}" if file else "") + f", record {row['_position']}"
+
+
+def _without_rows(told: str, checks: Sequence[Mapping[str, Any]]) -> str:
+    """Return an error without the examples that it gives of rows: an alert leaves the house."""
+    for one in checks:
+        if one["example"]:
+            told = told.replace(f", e.g. {one['example']}", "")
+    return told
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+
+
+def began(run: Mapping[str, Any] | None) -> str | None:
+    """Return when a run began, as text."""
+    at: datetime | None = run["started_at"] if run else None
+    return at.isoformat(timespec="seconds") if at else None
