@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Failures are reported by the commands themselves.
     logging.getLogger("medallion").addHandler(logging.NullHandler())
-    logging.getLogger("medallion.lock").addHandler(logging.StreamHandler())  # whom a run waits for
+    for told in ("medallion.lock", "medallion.alerts"):  # whom a run waits for, and whom it could not tell
+        logging.getLogger(told).addHandler(logging.StreamHandler())
     try:
         code = app(given, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()

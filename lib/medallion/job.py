@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from medallion import archive, causes, conf, graph, ops, output, run
+from medallion import alerts, archive, causes, conf, graph, ops, output, run
 from medallion.conf.platform import LAYERS
 from medallion.errors import ConfError, LakehouseError
 from medallion.session import Sessions
@@ -61,11 +61,13 @@ def _refresh(
         return _plan(prepared, names)
     sessions = Sessions(loaded)
     try:
-        sessions.start()  # even with nothing to do: YARN counts a driver without Spark as failed
-        report = run.run_tables(prepared, sessions, names)
+        with alerts.watching(loaded, prepared.run_id):
+            sessions.start()  # even with nothing to do: YARN counts a driver without Spark as failed
+            report = run.run_tables(prepared, sessions, names)
     finally:
         sessions.stop()
     ops.record(prepared, report)
+    alerts.ended(loaded, report.passed, f"run {report.run_id} passed in {report.seconds:.1f} s")
     return 0 if report.passed else FAILED
 
 

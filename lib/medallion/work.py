@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from medallion import graph, ops, report, run
+from medallion import alerts, graph, ops, report, run
 from medallion.conf import Conf
 from medallion.errors import ConfError, StorageError
 from medallion.output import console, tell
@@ -76,7 +76,10 @@ def _execute(
 ) -> int:
     sessions = Sessions(prepared.conf)
     try:
-        with Progress(console(stderr=True), len(chosen)) as progress:
+        with (
+            alerts.watching(prepared.conf, prepared.run_id),
+            Progress(console(stderr=True), len(chosen)) as progress,
+        ):
             done = run.run_tables(prepared, sessions, chosen, listen=progress, replay=replay)
         problem = _record(prepared, done)
         facts = {
@@ -85,6 +88,7 @@ def _execute(
         }
         tell(facts, lambda out: report.render(done, prepared, out, overrides=overrides), json=json)
         sys.stderr.write(problem)
+        alerts.ended(prepared.conf, done.passed, f"run {done.run_id} passed in {done.seconds:.1f} s")
         return 0 if done.passed and not problem else 1
     finally:
         sessions.stop()

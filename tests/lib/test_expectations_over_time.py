@@ -119,4 +119,6 @@ def test_what_cannot_be_judged_is_refused(project: Callable[..., Any], table: st
     from medallion import graph
 
     with pytest.raises(ConfError, match=told):
-        graph.load(project("timed", MODULES, CONF.partition("expectations")[0] + f"expectations: {{{table}: [{declared}]}}"))
+        graph.load(
+            project("timed", MODULES, CONF.partition("expectations")[0] + f"expectations: {{{table}: [{declared}]}}")
+        )

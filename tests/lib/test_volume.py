@@ -1,4 +1,4 @@
-"""How much a source delivers a day, against its own recent history: bounds, days of the week, and what is not judged."""
+"""How much a source delivers a day, against its own recent history: bounds, days of the week, what is not judged."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta

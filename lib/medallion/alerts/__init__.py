@@ -27,8 +27,6 @@ def tell(conf: Conf, *, also: Sequence[Trouble] = (), besides: Mapping[str, Any]
     ``also`` are troubles that no record tells. Nothing is looked at where nobody is to be told, and nothing that goes
     wrong here fails a run: it is told in a line.
     """
-    from deltalake.exceptions import DeltaError
-
     if not conf.platform.notifications.any:
         return None
     try:
@@ -36,8 +34,9 @@ def tell(conf: Conf, *, also: Sequence[Trouble] = (), besides: Mapping[str, Any]
         with ops.writing(conf, clock.new_run_id()):  # two that tell at once would tell twice
             _tell(conf, [*found.troubles, *also], besides or {})
         return found
-    except (LakehouseError, DeltaError, *causes.of_the_world()) as error:
-        log.warning("alerts: nobody was told: %s", error if isinstance(error, LakehouseError) else causes.told(error))
+    except Exception as error:  # noqa: BLE001 - a run is not to fail of what only tells of it
+        log.warning("alerts: nobody was told: %s", _in_a_line(error))
+        log.debug("alerts", exc_info=True)
         return None
 
 
@@ -56,17 +55,35 @@ def ended(conf: Conf, passed: bool, said: str) -> None:
 
 
 @contextmanager
-def watching(conf: Conf, run_id: str) -> Iterator[None]:
-    """Record a run that ends before it has a table to tell of, and tell of it; another one at work is no trouble."""
+def recording(conf: Conf, run_id: str) -> Iterator[None]:
+    """Record a run that ends before it has a table to tell of; that another one is at work is no trouble."""
     try:
         yield
     except LockedError:
         raise
-    except (LakehouseError, *causes.of_the_world()) as error:
+    except Exception as error:
         with suppress(LakehouseError):
-            ops.record_unbegun(conf, run_id, str(error) if isinstance(error, LakehouseError) else causes.told(error))
+            ops.record_unbegun(conf, run_id, _in_a_line(error))
+        raise
+
+
+@contextmanager
+def watching(conf: Conf, run_id: str) -> Iterator[None]:
+    """Record a run that ends before it has a table to tell of, and tell of it."""
+    try:
+        with recording(conf, run_id):
+            yield
+    except LockedError:
+        raise
+    except Exception:
         tell(conf)
         raise
+
+
+def _in_a_line(error: Exception) -> str:
+    if isinstance(error, LakehouseError):
+        return str(error)
+    return causes.told(error) if isinstance(error, causes.of_the_world()) else f"{type(error).__name__}: {error}"
 
 
 def _tell(conf: Conf, troubles: Iterable[Trouble], besides: Mapping[str, Any]) -> None:

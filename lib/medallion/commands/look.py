@@ -1,5 +1,6 @@
 """What is there; without Spark, and nothing is written."""
 
+import sys
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -31,14 +32,29 @@ def status(*arguments: Perhaps, json: Json = False) -> int:
     return 0
 
 
-@command(LOOK, 2, "health [PIPELINE]")
-def health(*arguments: Perhaps, json: Json = False) -> int:
-    """Show what waits, when a run last passed, and how much history is left for whoever follows; exit 1 on red."""
+@command(LOOK, 2, "health [PIPELINE] [--alert] [--prometheus]")
+def health(
+    *arguments: Perhaps,
+    alert: Annotated[
+        bool, Parameter(name="--alert", help="Tell whoever conf names what is new of it, as after a run; for a timer.")
+    ] = False,
+    prometheus: Annotated[
+        bool, Parameter(name="--prometheus", help="Print metrics in Prometheus' text format.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Show what waits, is late or failed, how quality goes and what history is left; exit 1 on red."""
     from medallion.views import health as view
 
     given, overrides = sorted_out(arguments, most=1)
-    found = view.of(load(name, overrides) for name in given or pipelines(find_project()))
-    tell(found.facts(), found.render, json=json)
+    confs = [load(name, overrides) for name in given or pipelines(find_project())]
+    found = view.of(confs, alert=alert)
+    if prometheus:
+        from medallion.health import prometheus as metrics
+
+        sys.stdout.write(metrics.text(found.pipelines))
+    else:
+        tell(found.facts(), found.render, json=json)
     return 0 if found.passed else 1
 
 

@@ -13,7 +13,7 @@ from medallion.cache.status import status_of
 from medallion.conf import Conf
 from medallion.errors import HistoryError, LandingError
 from medallion.health import late, runs
-from medallion.health.found import Backlog, Behind, Judged, Pipeline, Score, Trouble, command
+from medallion.health.found import Backlog, Behind, Judged, Pipeline, Score, Standing, Trouble, command
 from medallion.lake import NO_VERSION, State
 from medallion.landing import Landing
 from medallion.step import Run
@@ -138,12 +138,11 @@ def _caches(conf: Conf) -> Iterator[Trouble]:
 
 def _margins(conf: Conf, left: Iterable[Margin]) -> Iterator[Trouble]:
     for one in left:
-        told = ("late", f"history of {one.upstream}")
+        label = f"history of {one.upstream}"
         if one.standing == "gone":
-            what = f"history of {one.upstream} is gone"
-            yield Trouble("red", one.consumer, what, margins.in_full(conf.name), *told)  # type: ignore[arg-type]
+            yield Trouble("red", one.consumer, f"{label} is gone", margins.in_full(conf.name), "late", label)
         elif one.standing != "ok":
             days = f"{one.left_days:,.0f} of {one.kept_days:,.0f} days"
             what = f"of the history of {one.upstream} that it has yet to read {days} are left"
-            standing = "red" if one.standing == "soon" else "warn"
-            yield Trouble(standing, one.consumer, what, margins.in_time(conf.name), *told)  # type: ignore[arg-type]
+            standing: Standing = "red" if one.standing == "soon" else "warn"
+            yield Trouble(standing, one.consumer, what, margins.in_time(conf.name), "late", label)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from medallion import arrivals, clock, freshness, query
 from medallion.check import Check
 from medallion.conf import Conf, Expectation
-from medallion.health.found import Judged, Trouble, command
+from medallion.health.found import Judged, Standing, Trouble, command
 from medallion.lake import NO_VERSION, Lake, State
 from medallion.output import lasting
 from medallion.tables import Bronze, Table
@@ -33,14 +33,16 @@ def troubles(conf: Conf, found: list[Judged], failed: set[str]) -> Iterator[Trou
     for one in found:
         if one.check.passed or one.table in failed:
             continue
-        standing = "red" if one.check.severity == "fail" else "warn"
-        told = (standing, one.table, f"{one.check.label}: {one.check.said}")
+        standing: Standing = "red" if one.check.severity == "fail" else "warn"
+        told = f"{one.check.label}: {one.check.said}"
         if one.rule == "volume":
             look = command(conf, f"history {one.table}")
-            yield Trouble(*told, look, "anomaly", one.check.label, one.check.failed)
+            yield Trouble(standing, one.table, told, look, "anomaly", one.check.label, one.check.failed)
         else:
             again = command(conf, f"run {conf.name} --table {one.table.partition('.')[2]}")
-            yield Trouble(*told, f"{again}; if nothing comes, ask its source", "late", one.check.label)
+            yield Trouble(
+                standing, one.table, told, f"{again}; if nothing comes, ask its source", "late", one.check.label
+            )
 
 
 def schedule(conf: Conf, last_run: dt.datetime | None) -> Iterator[Trouble]:
@@ -62,9 +64,8 @@ def _fresh(rule: Expectation, state: State | None) -> Check:
     if state is None or state.good == NO_VERSION:
         return freshness.judge(rule, None)
     seen = query.seen(query.columns_at(state.path, state.good))
-    newest = query.select(
-        state.path, f"SELECT max({query.quoted([str(rule.column)])}) AS newest FROM t {seen}", state.good
-    )
+    column = query.quoted([str(rule.column)])
+    newest = query.select(state.path, f"SELECT max({column}) AS newest FROM t {seen}", state.good)
     return freshness.judge(rule, _moment(newest[0]["newest"]))
 
 
@@ -72,6 +73,5 @@ def _moment(value: Any) -> dt.datetime | None:
     """Return a moment in UTC; of a date its beginning."""
     if value is None:
         return None
-    if not isinstance(value, dt.datetime):
-        value = dt.datetime.combine(value, dt.time())
-    return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
+    at: dt.datetime = value if isinstance(value, dt.datetime) else dt.datetime.combine(value, dt.time())
+    return at.astimezone(dt.UTC) if at.tzinfo else at.replace(tzinfo=dt.UTC)

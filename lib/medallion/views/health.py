@@ -1,4 +1,4 @@
-"""How pipelines fare, as text: what waits, what is late, how quality goes, how much history is left; and the troubles."""
+"""How pipelines fare, as text: what waits and is late, how quality goes, what history is left; and the troubles."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -42,9 +42,13 @@ class Health:
             _render(one, console)
 
 
-def of(confs: Iterable[Conf]) -> Health:
-    """Return how pipelines fare."""
-    return Health([of_pipeline(conf) for conf in confs])
+def of(confs: Iterable[Conf], *, alert: bool = False) -> Health:
+    """Return how pipelines fare; with ``alert`` whoever conf names is told what is new of it."""
+    if not alert:
+        return Health([of_pipeline(conf) for conf in confs])
+    from medallion import alerts
+
+    return Health([alerts.tell(conf) or of_pipeline(conf) for conf in confs])
 
 
 def _render(found: Pipeline, console: "Console") -> None:
@@ -60,9 +64,10 @@ def _render(found: Pipeline, console: "Console") -> None:
         if trouble.examples:
             console.print(Text(f"  from: {'; '.join(trouble.examples)}", style="dim"), soft_wrap=True)
         console.print(Text(f"  next: {trouble.next}", style="dim"), soft_wrap=True)
-    if found.margins:
+    left = [one for one in found.margins if one.pending or one.standing != "ok"]
+    if left:
         console.print("")
-        console.print(_history(found.margins))
+        console.print(_history(left))
 
 
 def _lines(found: Pipeline) -> Iterator[tuple[str, str]]:
@@ -82,6 +87,10 @@ def _lines(found: Pipeline) -> Iterator[tuple[str, str]]:
     for judged in found.judged:
         if judged.check.passed:
             yield judged.rule, f"{_short(judged.table, found.pipeline)}: {judged.check.said}"
+    if found.margins and not any(one.pending or one.standing != "ok" for one in found.margins):
+        days = [one.kept_days for one in found.margins if one.kept_days is not None]
+        kept = f"; history is kept for {min(days):,.0f} days and more" if days else ""
+        yield "history", f"all {len(found.margins)} that follow a table have read all of it{kept}"
     quality = [_scored(score, found.pipeline) for score in found.scores if _is_shown(score)]
     if found.scores:
         lowest = min(found.scores, key=lambda score: score.last)
