@@ -156,8 +156,8 @@ def bounds_of(expectation: Expectation, days: Days, day: date) -> Bounds | None:
 
 
 def _before(days: Days, day: date) -> Iterator[date]:
-    """Yield each day of the last weeks before one, from the first that is known."""
-    first = max(min(days, default=day), day - timedelta(weeks=WEEKS))
+    """Yield each day of the last weeks before one, from the second that is known: the first may bring a history."""
+    first = max(min(days, default=day) + timedelta(days=1), day - timedelta(weeks=WEEKS))
     yield from (first + timedelta(days=n) for n in range((day - first).days))
 
 

@@ -168,7 +168,7 @@ def test_a_volume_that_is_not_as_usual_is_told_with_its_bounds(
     [(trouble,)] = [one["troubles"] for one in hook.received]
     assert (trouble["rows"], trouble["what"]) == (
         25,
-        "volume(day): found 25 rows on Monday 2026-03-02; wanted 0 to 21: the last 10 days",
+        "volume(day): found 25 rows on Monday 2026-03-02; wanted 0 to 21: the last 9 days",
     )
 
 

@@ -66,7 +66,7 @@ def test_too_much_is_held_back_until_it_is_accepted(
     assert first.passed
     assert "Sunday 2026-03-08; not judged" not in str(_checks(first, BRONZE)["volume(day)"].said)
     assert [(one.table, one.status) for one in doubled.outcomes] == [(BRONZE, "failed"), (SILVER_NAME, "blocked")]
-    assert "found 40 rows on Monday 2026-03-09; wanted 0 to 21: the last 8 days; readers keep version 0" in str(
+    assert "found 40 rows on Monday 2026-03-09; wanted 0 to 21: the last 7 days; readers keep version 0" in str(
         doubled.outcomes[0].error
     )
     assert "`medallion run timed runtime.accept=bronze.readings`" in str(doubled.outcomes[0].error)

@@ -34,7 +34,7 @@ def tell(conf: Conf, *, also: Sequence[Trouble] = (), besides: Mapping[str, Any]
         with ops.writing(conf, clock.new_run_id()):  # two that tell at once would tell twice
             _tell(conf, [*found.troubles, *also], besides or {})
         return found
-    except Exception as error:  # noqa: BLE001 - a run is not to fail of what only tells of it
+    except Exception as error:
         log.warning("alerts: nobody was told: %s", _in_a_line(error))
         log.debug("alerts", exc_info=True)
         return None

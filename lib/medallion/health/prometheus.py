@@ -17,6 +17,8 @@ def text(pipelines: Sequence[Pipeline]) -> str:
     """Return all figures, each with what it means."""
     lines: list[str] = []
     for name, about, samples in _metrics(pipelines):
+        if not samples:
+            continue
         lines += [f"# HELP medallion_{name} {about}", f"# TYPE medallion_{name} gauge"]
         lines += [f"medallion_{name}{_labels(labels)} {value:.15g}" for labels, value in samples]
     return "\n".join(lines) + "\n"
@@ -44,8 +46,16 @@ def _metrics(pipelines: Sequence[Pipeline]) -> Iterator[tuple[str, str, list[Sam
         each("backlog", "deliveries", "source"),
     )
     behind = [(one, it, {"table": it.consumer, "upstream": it.upstream}) for one in pipelines for it in one.behind]
-    yield "behind_versions", "Versions of an upstream yet to read", [(_of(o, **l), b.versions) for o, b, l in behind]
-    yield "behind_rows", "Rows that came with these versions", [(_of(o, **l), b.rows) for o, b, l in behind]
+    yield (
+        "behind_versions",
+        "Versions of an upstream yet to read",
+        [(_of(one, **where), it.versions) for one, it, where in behind],
+    )
+    yield (
+        "behind_rows",
+        "Rows that came with these versions",
+        [(_of(one, **where), it.rows) for one, it, where in behind],
+    )
     yield "quarantined_rows", "Rows in quarantine", [(_of(one), one.quarantined) for one in pipelines]
     yield "waiting_rows", "Rows that wait for a lookup", [(_of(one), one.waiting) for one in pipelines]
     yield "quality_score", "Newest quality score, 0 to 100", each("scores", "last")
