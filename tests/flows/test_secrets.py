@@ -101,7 +101,8 @@ def test_no_secret_is_found_in_anything_that_a_failing_run_leaves(
         f'connections={{telling.users: {{url: "{service}", token: "env:TOKEN"}},'
         ' telling.rows: {url: "postgresql://127.0.0.1:1/none", user: me, password: "env:PASSWORD"},'
         ' telling.posts: {keys: ["env:KEY"]}}',
-        "notifications={on_failure: env:ON_FAILURE, on_completion: env:ON_COMPLETION, on_late: [hook, mail], channels: {"
+        "notifications={on_failure: env:ON_FAILURE, on_completion: env:ON_COMPLETION, on_late: [hook, mail], "
+        "channels: {"
         'hook: {kind: webhook, url: "env:HOOK"}, mail: {kind: email, host: 127.0.0.1, port: 1, sender: a@b.org,'
         ' to: [c@d.org], user: u, password: "env:MAIL"}}}',
     ]

@@ -23,8 +23,8 @@ from tests.security.test_injection_pages import Seen
 
 SILVER_NAME = "lab.silver.readings"
 ALLOWED = set(
-    "html head meta title style body h1 h2 h3 nav a section div span p ul li b code figure figcaption svg rect polyline "
-    "details summary table tr th td".split()
+    "html head meta title style body h1 h2 h3 nav a section div span p ul li b code figure figcaption svg rect "
+    "polyline details summary table tr th td".split()
 )
 
 

@@ -41,25 +41,28 @@ class Chart:
 
 
 def bars(
-    points: Sequence[Point], size: tuple[int, int], bands: Sequence[tuple[float, float] | None] = (), places: int = 0
+    points: Sequence[Point],
+    size: tuple[int, int],
+    bands: Sequence[tuple[float, float] | None] = (),
+    most: float | None = None,
 ) -> Chart:
     """Return a bar a point; a band behind it from one value to another, where there is one for its place.
 
-    There is room for so many ``places``, at least for the points: few bars are no wider for being few.
+    What is above ``most`` is cut off there.
     """
     width, height = size
     tops = [point.value or 0.0 for point in points] + [band[1] for band in bands if band]
-    top = max(tops, default=0.0) or 1.0
-    place = width / max(len(points), places, 1)
+    top = min(max(tops, default=0.0) or 1.0, most or float("inf"))
+    place = width / max(len(points), 1)
     drawn = [
         Bar(_px(n * place), _px(height - tall), _px(place * (1 - _GAP)), _px(tall), point.told, point.look)
         for n, point in enumerate(points)
-        for tall in [max(height * (point.value or 0.0) / top, 2.0 if point.look else 0.0)]
+        for tall in [min(max(height * (point.value or 0.0) / top, 2.0 if point.look else 0.0), height)]
     ]
     behind = [
         Bar(
             _px(n * place),
-            _px(height * (1 - band[1] / top)),
+            _px(height * (1 - min(band[1] / top, 1))),
             _px(place),
             _px(height * (band[1] - band[0]) / top),
             "",

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,8 @@ STEPS = 40  # points of a line
 REASONS = 12
 ALERTS = 15
 _DAYS = 35  # of volumes
-_WIDE, _SMALL = (560, 110), (96, 20)
+_WIDE, _NARROW, _BAR, _TALL = 560, 300, 40, 110  # of the runs: few bars are no wider for being few
+_SMALL = (96, 20)
 _CAME = ("stored", "written")
 _LOOKS = {"failed": "bad", "blocked": "warn"}
 
@@ -109,7 +111,7 @@ def _runs(steps: Sequence[Mapping[str, Any]]) -> tuple[Chart, str]:
         Point(one[0]["run_seconds"], f"{_moment(one[0]['started_at'])}: {_ended(one)}", "bad" if bad else "ok")
         for one, bad in zip(runs, failed, strict=True)
     ][-RUNS:]
-    chart = bars(points, _WIDE, places=12)
+    chart = bars(points, (min(_WIDE, max(_NARROW, _BAR * len(points))), _TALL))
     told = f"{len(runs) - sum(failed)} of {counted(len(runs), 'runs')} passed"
     if runs:
         first, last = runs[-RUNS:][0][0], runs[-1][0]
@@ -182,7 +184,9 @@ def _sources(prepared: Run, found: Pipeline) -> Iterator[Source]:
             Point(value, f"{day:%a} {day}: {value:,.0f} rows", "bad" if bad and day != today else "ok" if value else "")
             for day, value, bad in zip(shown, values, beyond, strict=True)
         ]
-        chart = bars(points, (300, 60), [(b.low, b.high) if b else None for b in bounds])
+        usual = [value for day, value in zip(shown, values, strict=True) if value and day != min(days)]
+        most = 2 * max(usual) if usual else None  # the first day may bring a history
+        chart = bars(points, (_NARROW, 60), [(b.low, b.high) if b else None for b in bounds], most)
         chart = Chart(chart.width, chart.height, chart.top, chart.bars, "", chart.bands, (str(shown[0]), str(today)))
         check = said.get(name)
         yield Source(name, chart, (check.said or "") if check else "", "" if check is None or check.passed else "bad")
@@ -190,9 +194,11 @@ def _sources(prepared: Run, found: Pipeline) -> Iterator[Source]:
 
 def _reasons(prepared: Run) -> list[Reason]:
     """Return why rows are in quarantine now, the most frequent first; what was found in them is not shown."""
-    found = reasons.quarantine_reasons(prepared)[:REASONS]
-    most = max((one.rows for one in found), default=1)
-    return [Reason(one.table, one.rule, one.rows, round(100 * one.rows / most, 1)) for one in found]
+    found = Counter[tuple[str, str]]()
+    for one in reasons.quarantine_reasons(prepared):
+        found[one.table, one.rule] += one.rows
+    shown = found.most_common(REASONS)
+    return [Reason(table, rule, rows, round(100 * rows / shown[0][1], 1)) for (table, rule), rows in shown]
 
 
 def _moment(at: dt.datetime) -> str:
