@@ -40,7 +40,8 @@ class Message:
         lines = [self.head]
         for one in self.troubles[:MOST] if self.event != "over" else ():
             rows = f", {counted(one.rows, 'rows')}" if one.rows else ""
-            lines += ["", f"{one.kind}, {one.subject}{rows}", f"  {one.what}"]
+            lines += ["", f"{one.kind}, {one.subject}{rows}"] if self.troubles[1:] else [f"  {one.kind}{rows}"]
+            lines += [f"  {one.what}"] if self.troubles[1:] or self.head.endswith("...") else []
             lines += [f"  from: {'; '.join(one.examples)}"] if one.examples else []
             lines += [f"  next: {one.next}"]
         if self.event == "over" and self.troubles[1:]:

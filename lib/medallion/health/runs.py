@@ -20,7 +20,11 @@ _LEAST = 5
 _OUTLIER, _LEAST_FALL = 3.5 * 1.4826, 1.0
 _LONGEST = 400  # letters of an error that are told
 _NEXT = re.compile(r"`(medallion [^`]+)`")
-_WHERE = 'SELECT "_record_id", "_delivery", landing_file, "_position" FROM t '
+_NEWEST = """
+SELECT "_delivery", landing_file, "_position", count(*) OVER () AS rows FROM t
+WHERE outcome = 'quarantined' AND run_id = (SELECT max(run_id) FROM t)
+ORDER BY "_delivery" DESC, "_position" LIMIT {most}
+"""
 
 
 def failures(conf: Conf, steps: Sequence[Mapping[str, Any]], checks: Sequence[Mapping[str, Any]]) -> Iterator[Trouble]:
@@ -45,7 +49,9 @@ def missed(conf: Conf, checks: Sequence[Mapping[str, Any]]) -> Iterator[Trouble]
     for one in checks:
         is_told = one["severity"] == "warn" and not one["passed"] and not one["label"].startswith(("volume", "fresh"))
         if is_told:
-            what = f"{one['label']}: {one['failed']:,} of {one['total']:,} rows miss it"
+            may = next((e.tolerance for e in conf.expectations(one["table"]) if e.label == one["label"]), 0)
+            most = f"; at most {100 * may:g} % may" if may else ""
+            what = f"{one['label']}: {one['failed']:,} of {one['total']:,} rows miss it{most}"
             look = command(conf, f"history {one['table']}")
             yield Trouble("warn", one["table"], what, look, "anomaly", one["label"], one["failed"])
 
@@ -70,19 +76,20 @@ def fallen(conf: Conf, lake: Lake) -> Iterator[Trouble]:
         if last >= middle - fall:
             continue
         what = f"quality score {last:.2f}; wanted at least {middle - fall:.2f}: the last {len(before)} refreshes"
-        held = list(_held(lake, quarantine_of(table)))
-        rows = len(held)
+        name = quarantine_of(table)
+        held = _held(lake, name)
+        look = command(conf, f"show {name}") if held else command(conf, f"history {table}")
         again = command(conf, f"replay {conf.name} --table {table.partition('.')[2]}")
-        places = [_place(one) for one in held[:EXAMPLES]]
-        yield Trouble("warn", table, what, f"{again}, after a fix", "anomaly", "score", rows or None, places)
+        rows = held[0]["rows"] if held else None
+        places = [_place(one) for one in held]
+        yield Trouble("warn", table, what, f"{look}; after a fix: {again}", "anomaly", "score", rows, places)
 
 
 def _held(lake: Lake, name: str) -> list[dict[str, Any]]:
-    """Return where the rows came from that the newest judgement put into a quarantine."""
+    """Return where the first rows came from that the newest judgement put into a quarantine, and how many there are."""
     if not lake.exists(name):
         return []
-    newest = "outcome = 'quarantined' AND run_id = (SELECT max(run_id) FROM t)"
-    return query.select(lake.path(name), f'{_WHERE} WHERE {newest} ORDER BY "_delivery" DESC, "_position"')
+    return query.select(lake.path(name), _NEWEST.format(most=EXAMPLES))
 
 
 def _place(row: Mapping[str, Any]) -> str:
