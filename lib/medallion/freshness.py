@@ -17,9 +17,7 @@ def judge(expectation: Expectation, newest: datetime | None) -> Check:
         return Check(expectation.label, expectation.severity, 0, 0, True, said=f"no {what} yet: not judged")
     age = clock.now() - newest
     late = age > within
-    said = (
-        f"{what} is of {newest:%Y-%m-%d %H:%M} UTC, {lasting(max(age.total_seconds(), 0))} ago; wanted within {within}"
-    )
+    said = f"{what} is of {newest:%Y-%m-%d %H:%M} UTC, {lasting(age.total_seconds())} ago; wanted within {within}"
     stops = late and expectation.severity == "fail"
     return Check(expectation.label, expectation.severity, int(late), 1, not late, said=said, stops=stops)
 

@@ -108,13 +108,13 @@ def newest_checks(conf: Conf) -> list[dict[str, Any]]:
     return select(conf, "quality", f'SELECT t.* FROM t JOIN ({newest}) ON t."table" = one AND t.started_at = last')
 
 
-def scores(conf: Conf, most: int) -> dict[str, list[float]]:
-    """Return the last quality scores of each table that has any, newest first, at most so many of each."""
+def scores(conf: Conf, most: int) -> dict[str, list[tuple[float, int]]]:
+    """Return the last quality scores of each table, and of how many rows; newest first, at most so many of each."""
     scored = f"{_PLACED} WHERE score IS NOT NULL AND {{since}}"
-    rows = select(conf, "runs", f'SELECT "table", score FROM ({scored}) WHERE place <= {most} ORDER BY place')
-    found: dict[str, list[float]] = {}
+    rows = select(conf, "runs", f'SELECT "table", score, rows FROM ({scored}) WHERE place <= {most} ORDER BY place')
+    found: dict[str, list[tuple[float, int]]] = {}
     for row in rows:
-        found.setdefault(row["table"], []).append(row["score"])
+        found.setdefault(row["table"], []).append((row["score"], json.loads(row["rows"] or "{}").get("read", 0)))
     return found
 
 

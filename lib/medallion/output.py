@@ -78,7 +78,8 @@ def size(count: int) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """Return a length of time in words: 12 s, 5 min, 3 h 20 min, 4 days 2 h."""
+    """Return a length of time in words: 12 s, 5 min, 3 h 20 min, 4 days 2 h; of what is yet to come 0 s."""
+    seconds = max(seconds, 0)
     minutes = int(seconds) // 60
     if minutes < 1:
         return f"{int(seconds)} s"

@@ -20,6 +20,8 @@ log = logging.getLogger("medallion.alerts")
 
 _RULES: Mapping[str, Rule] = {"failure": "on_failure", "late": "on_late", "anomaly": "on_anomaly"}
 
+_REMINDED = ("failure", "late")  # of an anomaly nobody wants to hear each day
+
 
 def tell(conf: Conf, *, also: Sequence[Trouble] = (), besides: Mapping[str, Any] | None = None) -> Pipeline | None:
     """Find out how a pipeline fares and tell whoever conf names what is new of it; return what was found.
@@ -93,7 +95,8 @@ def _tell(conf: Conf, troubles: Iterable[Trouble], besides: Mapping[str, Any]) -
         mine = {told.key(one.trouble): one for one in known if one.channel == name}
         new = [one for key, one in now.items() if one.kind in kinds and key not in mine]
         _send(conf, (name, channel), "began", new, besides)
-        _send(conf, (name, channel), "lasts", [now[key] for key, one in mine.items() if key in now and _due(conf, one)])
+        due = [now[key] for key, one in mine.items() if key in now and key[0] in _REMINDED and _due(conf, one)]
+        _send(conf, (name, channel), "lasts", due)
     over = [one for one in known if told.key(one.trouble) not in now]
     _tell_over(conf, over)
 

@@ -31,7 +31,8 @@ class Message:
             return printable(f"{where}: {self.said}")
         first = self.troubles[0]
         more = f" and {counted(len(self.troubles) - 1, 'more troubles')}" if self.troubles[1:] else ""
-        line = " ".join(f"{where}: {_HEADS[self.event]}{first.subject}: {first.what}".split())
+        subject = "" if first.subject == self.pipeline else f"{first.subject}: "
+        line = " ".join(f"{where}: {_HEADS[self.event]}{subject}{first.what}".split())
         return printable(line if len(line) <= 200 else line[:197] + "...") + more
 
     @property

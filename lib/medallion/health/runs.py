@@ -1,8 +1,8 @@
 """What the records of runs tell: tables that failed, expectations that were not met, and how quality went."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from math import sqrt
 from statistics import median
 from typing import Any
 
@@ -16,10 +16,8 @@ from medallion.views.names import quarantine_of
 
 BEFORE = 20  # refreshes that a score is held against
 _LEAST = 5
-# As of volumes: Iglewicz and Hoaglin (1993). A point is nothing, where all scores before were the same.
-_OUTLIER, _LEAST_FALL = 3.5 * 1.4826, 1.0
+_OUTLIER, _NORMAL = 3.5, 1.4826
 _LONGEST = 400  # letters of an error that are told
-_NEXT = re.compile(r"`(medallion [^`]+)`")
 _NEWEST = """
 SELECT "_delivery", landing_file, "_position", count(*) OVER () AS rows FROM t
 WHERE outcome = 'quarantined' AND run_id = (SELECT max(run_id) FROM t)
@@ -34,13 +32,16 @@ def failures(conf: Conf, steps: Sequence[Mapping[str, Any]], checks: Sequence[Ma
         missed = [one for one in checks if one["run_id"] == step["run_id"] and one["table"] == step["table"]]
         missed = [one for one in missed if not one["passed"] and one["severity"] != "warn"]
         what = _without_rows(str(step["error"] or step["reason"]).removeprefix(f"{step['table']}: "), missed)
-        told = _NEXT.search(what)
+        what, _, accepting = what.partition("; where it is right all the same: ")
         table = step["table"].partition(".")[2]
-        again = f"run {conf.name}" + (f" --table {table}" if table else "")
+        again = f"run {conf.name}" + (f" --table {table}" if table and not blocked else "")
         if blocked and not number:
             what += f"; {counted(len(blocked), 'tables')} behind it wait"
         rows = max((one["failed"] for one in missed), default=None)
-        following = f"{told[1]}{command(conf, '').removeprefix('medallion ')}" if told else command(conf, again)
+        following = command(conf, again)
+        if accepting:
+            look = command(conf, f"history {step['table']}")
+            following = f"{look}; if it is right: {command(conf, accepting.strip('`').removeprefix('medallion '))}"
         yield Trouble("red", step["table"], _short(what), following, "failure", "run", rows)
 
 
@@ -58,24 +59,33 @@ def missed(conf: Conf, checks: Sequence[Mapping[str, Any]]) -> Iterator[Trouble]
 
 def scores(conf: Conf) -> list[Score]:
     """Return how quality went, a table each."""
-    found = ops.scores(conf, BEFORE + 1)
+    found = {name: [score for score, _ in told] for name, told in ops.scores(conf, BEFORE + 1).items()}
     return [
         Score(table, values[0], round(median(values[1:]), 2) if values[1:] else None, len(values))
         for table, values in sorted(found.items())
     ]
 
 
+def least_score(before: Sequence[float], rows: int) -> float:
+    """Return the least score, 0 to 100, of so many rows that is as usual, given those before it.
+
+    Median less 3.5 median absolute deviations (as of volumes, Iglewicz and Hoaglin, 1993), and at least less 3.5
+    deviations of a share of so many rows, by Laplace's rule of succession, and a point.
+    """
+    middle = median(before)
+    share = (middle / 100 * rows + 1) / (rows + 2)
+    by_chance = 100 * sqrt(share * (1 - share) / max(rows, 1))
+    scatter = max(_NORMAL * median(abs(value - middle) for value in before), by_chance)
+    return middle - max(_OUTLIER * scatter, 1.0)
+
+
 def fallen(conf: Conf, lake: Lake) -> Iterator[Trouble]:
     """Yield tables whose newest score is far below those of their last refreshes."""
-    for table, values in ops.scores(conf, BEFORE + 1).items():
-        last, before = values[0], values[1:]
-        if len(before) < _LEAST:
+    for table, told in ops.scores(conf, BEFORE + 1).items():
+        (last, read), before = told[0], [score for score, _ in told[1:]]
+        if len(before) < _LEAST or last >= (least := least_score(before, read)):
             continue
-        middle = median(before)
-        fall = max(_OUTLIER * median(abs(value - middle) for value in before), _LEAST_FALL)
-        if last >= middle - fall:
-            continue
-        what = f"quality score {last:.2f}; wanted at least {middle - fall:.2f}: the last {len(before)} refreshes"
+        what = f"quality score {last:.2f}; wanted at least {least:.2f}: the last {len(before)} refreshes"
         name = quarantine_of(table)
         held = _held(lake, name)
         look = command(conf, f"show {name}") if held else command(conf, f"history {table}")
