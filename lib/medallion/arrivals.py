@@ -21,6 +21,7 @@ class Arrivals:
         wanted = state is not None and any(rule.rule == "volume" for rule in self._rules)
         commits = list(step.lake.history(step.name)) if wanted else []
         self._days = volume.days_of(commits)
+        self._taken = _until(commits, state.good) if state else {}
         # Of a version that did not pass all days are judged again: it is what they hold together that did not.
         self._judged_anew = _since(commits, state.good) if state and state.good != state.data else set()
 
@@ -32,7 +33,8 @@ class Arrivals:
 
     def checks(self) -> list[Check]:
         """Return how all that came so far fares."""
-        found = [_volume(rule, self._days, self._judged_anew) for rule in self._rules if rule.rule == "volume"]
+        volumes = [rule for rule in self._rules if rule.rule == "volume"]
+        found = [_volume(rule, self._days, self._judged_anew, self._taken) for rule in volumes]
         conf = self._step.run.conf
         late = [freshness.of_source(r, conf, self._table.source) for r in self._rules if r.rule == "freshness"]
         return [*found, *late]
@@ -43,17 +45,23 @@ def at_rest(conf: Conf, lake: Lake, name: str, source: str) -> list[Check]:
     rules = conf.expectations(name)
     found = [freshness.of_source(rule, conf, source) for rule in rules if rule.rule == "freshness"]
     volumes = [rule for rule in rules if rule.rule == "volume"]
-    if volumes and lake.exists(name):
-        days = volume.days_of(lake.history(name))
-        found += [_volume(rule, days, {clock.run_date()}) for rule in volumes]
+    state = lake.state(name) if volumes else None
+    if state is not None:
+        commits = list(lake.history(name))
+        days, taken = volume.days_of(commits), _until(commits, state.good)
+        found += [_volume(rule, days, {clock.run_date()}, taken) for rule in volumes]
     return found
 
 
-def _volume(rule: Expectation, days: volume.Days, looked_at: set[date]) -> Check:
+def _volume(rule: Expectation, days: volume.Days, looked_at: set[date], taken: volume.Days) -> Check:
     today = clock.run_date()
     yesterday = today - timedelta(days=1)
     also = {yesterday} if days and min(days) <= yesterday else set()
-    return volume.judge(rule, days, looked_at | also, today)
+    return volume.judge(rule, days, looked_at | also, today, taken)
+
+
+def _until(commits: Sequence[Commit], good: int) -> volume.Days:
+    return volume.days_of(commit for commit in commits if commit.version <= good)
 
 
 def _since(commits: Sequence[Commit], good: int) -> set[date]:

@@ -29,12 +29,9 @@ def judged(conf: Conf, lake: Lake, tables: Mapping[str, Table], states: Mapping[
 
 
 def troubles(conf: Conf, found: list[Judged], failed: set[str]) -> Iterator[Trouble]:
-    """Yield what is late, and volumes that are not as usual; but for tables that failed, which tell more.
-
-    Of a volume that holds its table back and does not, somebody said that it is right.
-    """
+    """Yield what is late, and volumes that are not as usual; but for tables that failed, which tell more."""
     for one in found:
-        if one.check.passed or one.table in failed or (one.rule == "volume" and one.check.stops):
+        if one.check.passed or one.table in failed:
             continue
         standing: Standing = "red" if one.check.severity == "fail" else "warn"
         told = f"{one.check.label}: {one.check.said}"
