@@ -119,9 +119,9 @@ def scores(conf: Conf, most: int) -> dict[str, list[tuple[float, int]]]:
 
 
 def read(conf: Conf, name: str, days: int) -> list[dict[str, Any]]:
-    """Return the records of ``runs`` or ``quality`` of the last days, oldest first."""
+    """Return the records of ``runs``, ``quality`` or ``alerts`` of the last days, oldest first."""
     since = clock.now() - timedelta(days=days)
-    return select(conf, name, "SELECT * FROM t WHERE {since} ORDER BY started_at, run_id", since)
+    return select(conf, name, "SELECT * FROM t WHERE {since} ORDER BY started_at", since)
 
 
 def last_runs(conf: Conf, limit: int) -> list[dict[str, Any]]:

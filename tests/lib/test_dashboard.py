@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from medallion import cli, dashboard, health, ops
+from medallion.alerts import told
 from medallion.check import Check
 from medallion.dashboard.charts import Point, bars, line
 from medallion.health import prometheus
@@ -61,6 +62,7 @@ def test_a_page_tells_runs_tables_and_troubles(
     for number in range(5):
         rows = {"read": 10, "written": 10 - number, "quarantined": number}
         _record(readings, number, Outcome(SILVER_NAME, "done", rows=rows, score=100.0 - number, seconds=2.5))
+    told.note(readings.conf(), "began", ["oncall"], [health.Trouble("red", SILVER_NAME, "<b>broken</b>", "mend it")])
     file = tmp_path / "page.html"
 
     assert cli.main(["dashboard", "lab", "--to", str(file), "--json"]) == 0
@@ -70,6 +72,7 @@ def test_a_page_tells_runs_tables_and_troubles(
     assert "Runs: 5 of 5 runs passed" in text
     assert "silver.readingsdone" in text and "96.0" in text
     assert "next: medallion run lab" in text
+    assert "<b>broken</b>" in text and "oncall" in text
     charts = re.findall(r"<svg.*?</svg>", file.read_text(), re.DOTALL)
     assert all(ET.fromstring(chart).tag == "svg" for chart in charts) and len(charts) >= 5
 

@@ -64,14 +64,15 @@ def _look(conf: Conf, found: Pipeline, newest: str | None) -> None:
     found.margins = list(margins.margins(pinned))
     found.behind = list(_behind(pinned, found.margins))
     found.judged = list(late.judged(conf, prepared.lake, prepared.tables, states))
-    found.scores = [one for one in runs.scores(conf) if one.table in states]
+    scored = {table: told for table, told in ops.scores(conf, runs.BEFORE + 1).items() if table in states}
+    found.scores = runs.scores(scored)
     found.troubles += [
         *failing,
         *_stuck(conf, states, failed),
         *_ahead(prepared, states),
         *_margins(conf, found.margins),
         *late.troubles(conf, found.judged, failed),
-        *(one for one in runs.fallen(conf, prepared.lake) if one.subject in states),
+        *runs.fallen(conf, prepared.lake, scored),
         *runs.missed(conf, checks),
     ]
 

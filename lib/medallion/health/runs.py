@@ -6,13 +6,15 @@ from math import sqrt
 from statistics import median
 from typing import Any
 
-from medallion import ops, query
+from medallion import query
 from medallion.conf import Conf
 from medallion.errors import EXAMPLES
 from medallion.health.found import Score, Trouble, command
 from medallion.lake import Lake
 from medallion.output import counted
 from medallion.views.names import quarantine_of
+
+Scored = Sequence[tuple[float, int]]  # scores, newest first, each of how many rows
 
 BEFORE = 20  # refreshes that a score is held against
 _LEAST = 5
@@ -57,9 +59,9 @@ def missed(conf: Conf, checks: Sequence[Mapping[str, Any]]) -> Iterator[Trouble]
             yield Trouble("warn", one["table"], what, look, "anomaly", one["label"], one["failed"])
 
 
-def scores(conf: Conf) -> list[Score]:
+def scores(told: Mapping[str, Scored]) -> list[Score]:
     """Return how quality went, a table each."""
-    found = {name: [score for score, _ in told] for name, told in ops.scores(conf, BEFORE + 1).items()}
+    found = {name: [score for score, _ in of_table] for name, of_table in told.items()}
     return [
         Score(table, values[0], round(median(values[1:]), 2) if values[1:] else None, len(values))
         for table, values in sorted(found.items())
@@ -79,10 +81,10 @@ def least_score(before: Sequence[float], rows: int) -> float:
     return middle - max(_OUTLIER * scatter, 1.0)
 
 
-def fallen(conf: Conf, lake: Lake) -> Iterator[Trouble]:
+def fallen(conf: Conf, lake: Lake, told: Mapping[str, Scored]) -> Iterator[Trouble]:
     """Yield tables whose newest score is far below those of their last refreshes."""
-    for table, told in ops.scores(conf, BEFORE + 1).items():
-        (last, read), before = told[0], [score for score, _ in told[1:]]
+    for table, of_table in told.items():
+        (last, read), before = of_table[0], [score for score, _ in of_table[1:]]
         if len(before) < _LEAST or last >= (least := least_score(before, read)):
             continue
         what = f"quality score {last:.2f}; wanted at least {least:.2f}: the last {len(before)} refreshes"
