@@ -19,7 +19,7 @@ class Arrivals:
         self._step, self._table = step, table
         self._rules = gate.expectations_of(step)
         wanted = state is not None and any(rule.rule == "volume" for rule in self._rules)
-        commits = list(step.lake.history(step.name)) if wanted else []
+        commits = list(step.lake.history(step.name, volume.COMMITS)) if wanted else []
         self._days = volume.days_of(commits)
         self._taken = _until(commits, state.good) if state else {}
         # Of a version that did not pass all days are judged again: it is what they hold together that did not.
@@ -47,7 +47,7 @@ def at_rest(conf: Conf, lake: Lake, name: str, source: str) -> list[Check]:
     volumes = [rule for rule in rules if rule.rule == "volume"]
     state = lake.state(name) if volumes else None
     if state is not None:
-        commits = list(lake.history(name))
+        commits = list(lake.history(name, volume.COMMITS))
         days, taken = volume.days_of(commits), _until(commits, state.good)
         found += [_volume(rule, days, {clock.run_date()}, taken) for rule in volumes]
     return found

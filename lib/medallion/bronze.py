@@ -97,7 +97,16 @@ def _held(step: Step, outcome: Outcome) -> Outcome:
             f"{step.run.conf.name} runtime.accept={short}`"
         )
         return outcome
-    passed = replace(state.account, run_id=step.run.run_id, good=state.data)
+    marks = {name: replace(mark, since=mark.version) for name, mark in state.account.watermark.items()}
+    passed = replace(
+        state.account,
+        run_id=step.run.run_id,
+        reason=f"version {state.data} passes",
+        watermark=marks,
+        rows=dict.fromkeys(state.account.rows, 0),
+        good=state.data,
+        received={},
+    )
     done = commits.note(step.lake, commits.Target(step.name, state, commits.APPEND_ONLY), step.session, passed)
     outcome.status, outcome.version = "done", done.data
     outcome.reason += f"; version {state.data} passes now"

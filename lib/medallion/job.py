@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medallion import alerts, archive, causes, conf, graph, ops, output, run
 from medallion.conf.platform import LAYERS
-from medallion.errors import ConfError, LakehouseError
+from medallion.errors import ConfError, LakehouseError, StorageError
 from medallion.session import Sessions
 from medallion.step import Run
 
@@ -66,8 +66,13 @@ def _refresh(
             report = run.run_tables(prepared, sessions, names)
     finally:
         sessions.stop()
-    ops.record(prepared, report)
-    alerts.ended(loaded, report.passed, f"run {report.run_id} passed in {report.seconds:.1f} s")
+    said = f"run {report.run_id} passed in {report.seconds:.1f} s"
+    try:
+        ops.record(prepared, report)
+    except StorageError as error:
+        alerts.ended(loaded, report.passed, said, str(error))
+        raise
+    alerts.ended(loaded, report.passed, said)
     return 0 if report.passed else FAILED
 
 

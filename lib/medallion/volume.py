@@ -16,6 +16,7 @@ from medallion.lake import Commit
 
 WEEKS, LEAST_WEEKS = 8, 4  # the same day of the week, where there are so many of them
 DAYS, LEAST_DAYS = 28, 7  # else all days
+COMMITS = 3000  # are looked at; of a table with more in nine weeks these tell the last of them
 # A modified z-score above 3.5 is an outlier: Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993), where
 # 1.4826 makes the median absolute deviation that of a normal distribution. A count scatters at least by its root.
 _OUTLIER, _NORMAL = 3.5, 1.4826

@@ -88,7 +88,7 @@ def _execute(
         }
         tell(facts, lambda out: report.render(done, prepared, out, overrides=overrides), json=json)
         sys.stderr.write(problem)
-        alerts.ended(prepared.conf, done.passed, f"run {done.run_id} passed in {done.seconds:.1f} s")
+        alerts.ended(prepared.conf, done.passed, f"run {done.run_id} passed in {done.seconds:.1f} s", problem)
         return 0 if done.passed and not problem else 1
     finally:
         sessions.stop()

@@ -239,4 +239,12 @@ def test_nobody_to_tell_looks_at_nothing_and_a_broken_look_fails_nothing(
         assert alerts.tell(lab.conf()) is None
         assert caplog.text == ""
         assert alerts.tell(_conf(lab)) is None
-    assert "nobody was told: ValueError: a mistake of ours" in caplog.text
+    assert "perhaps not told: ValueError: a mistake of ours" in caplog.text
+
+
+def test_a_run_that_cannot_be_recorded_is_told_all_the_same(lab: Lab, hook: Webhook) -> None:
+    alerts.ended(_conf(lab), True, "passed", "ops: run r1 passed, but is not recorded: the disk is full\n")
+
+    assert [one["troubles"][0]["what"] for one in hook.received] == [
+        "ops: run r1 passed, but is not recorded: the disk is full"
+    ]

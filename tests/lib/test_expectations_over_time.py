@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from medallion import arrivals
+from medallion import arrivals, run
+from medallion.audit.run import audit
 from medallion.check import Check
 from medallion.errors import ConfError
 from medallion.lake import Lake
@@ -78,6 +79,7 @@ def test_too_much_is_held_back_until_it_is_accepted(
     assert accepted.passed
     assert more.passed and next_day.passed  # that day was accepted for good
     assert lake.rows(SILVER_NAME).count() == 140
+    assert audit(run.prepare(lake.conf), None, only=(1, 3, 5, 7)).findings == []
 
 
 def test_what_is_late_is_told_by_a_run_and_without_one(

@@ -37,7 +37,7 @@ def tell(conf: Conf, *, also: Sequence[Trouble] = (), besides: Mapping[str, Any]
             _tell(conf, [*found.troubles, *also], besides or {})
         return found
     except Exception as error:
-        log.warning("alerts: nobody was told: %s", _in_a_line(error))
+        log.warning("alerts: perhaps not told: %s", _in_a_line(error))
         log.debug("alerts", exc_info=True)
         return None
 
@@ -49,8 +49,16 @@ def completed(conf: Conf, said: str, besides: Mapping[str, Any] | None = None) -
         channels.send(name, channel, done)
 
 
-def ended(conf: Conf, passed: bool, said: str) -> None:
-    """Tell of a run that ended and is recorded: what is wrong now or is over, and that it ended well if it did."""
+def ended(conf: Conf, passed: bool, said: str, unrecorded: str = "") -> None:
+    """Tell of a run that ended: what is wrong now or is over, and that it ended well if it did.
+
+    That it could not be recorded (a full disk) is told at once each time: what was told cannot be recorded either.
+    """
+    if unrecorded:
+        trouble = Trouble("red", conf.name, " ".join(unrecorded.split()), f"medallion status {conf.name}")
+        for name, channel in conf.platform.notifications.of("on_failure").items():
+            channels.send(name, channel, message.of(conf, "began", [trouble]))
+        return
     tell(conf)
     if passed:
         completed(conf, said)

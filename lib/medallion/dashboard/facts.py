@@ -93,7 +93,7 @@ def of(conf: Conf, days: int) -> Shown:
         found,
         chart,
         passed,
-        list(_lines(prepared, found, steps)),
+        sorted(_lines(prepared, found, steps), key=lambda one: not (one.look or one.fresh_look)),  # troubles first
         list(_sources(prepared, found)),
         _reasons(prepared),
         [{**one, "at": _moment(one["started_at"])} for one in reversed(alerts[-ALERTS:])],
@@ -171,7 +171,7 @@ def _sources(prepared: Run, found: Pipeline) -> Iterator[Source]:
         if not isinstance(table, Bronze) or not prepared.lake.exists(name):
             continue
         try:
-            days = volume.days_of(prepared.lake.history(name))
+            days = volume.days_of(prepared.lake.history(name, volume.COMMITS))
         except HistoryError:
             continue  # health tells of it
         rule = next((one for one in prepared.conf.expectations(name) if one.rule == "volume"), None)
