@@ -19,7 +19,6 @@ from medallion.health import Pipeline, Trouble
 log = logging.getLogger("medallion.alerts")
 
 _RULES: Mapping[str, Rule] = {"failure": "on_failure", "late": "on_late", "anomaly": "on_anomaly"}
-
 _REMINDED = ("failure", "late")  # of an anomaly nobody wants to hear each day
 
 

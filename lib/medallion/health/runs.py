@@ -8,10 +8,12 @@ from typing import Any
 
 from medallion import query
 from medallion.conf import Conf
+from medallion.conf.expectation import TIME_RULES
 from medallion.errors import EXAMPLES
 from medallion.health.found import Score, Trouble, command
 from medallion.lake import Lake
 from medallion.output import counted
+from medallion.tables import layer_of
 from medallion.views.names import quarantine_of
 
 Scored = Sequence[tuple[float, int]]  # scores, newest first, each of how many rows
@@ -48,12 +50,11 @@ def failures(conf: Conf, steps: Sequence[Mapping[str, Any]], checks: Sequence[Ma
 
 
 def missed(conf: Conf, checks: Sequence[Mapping[str, Any]]) -> Iterator[Trouble]:
-    """Yield expectations that only warn, and were not met when their table was last judged."""
+    """Yield expectations that only warn, and were not met when their table was last judged; those of time at rest."""
     for one in checks:
-        is_told = one["severity"] == "warn" and not one["passed"] and not one["label"].startswith(("volume", "fresh"))
-        if is_told:
-            may = next((e.tolerance for e in conf.expectations(one["table"]) if e.label == one["label"]), 0)
-            most = f"; at most {100 * may:g} % may" if may else ""
+        rule = next((e for e in conf.expectations(one["table"]) if e.label == one["label"]), None)
+        if one["severity"] == "warn" and not one["passed"] and not (rule and rule.rule in TIME_RULES):
+            most = f"; at most {100 * rule.tolerance:g} % may" if rule and rule.tolerance else ""
             what = f"{one['label']}: {one['failed']:,} of {one['total']:,} rows miss it{most}"
             look = command(conf, f"history {one['table']}")
             yield Trouble("warn", one["table"], what, look, "anomaly", one["label"], one["failed"])
@@ -89,12 +90,13 @@ def fallen(conf: Conf, lake: Lake, told: Mapping[str, Scored]) -> Iterator[Troub
             continue
         what = f"quality score {last:.2f}; wanted at least {least:.2f}: the last {len(before)} refreshes"
         name = quarantine_of(table)
-        held = _held(lake, name)
-        look = command(conf, f"show {name}") if held else command(conf, f"history {table}")
-        again = command(conf, f"replay {conf.name} --table {table.partition('.')[2]}")
+        held = _held(lake, name) if layer_of(table) == "silver" else []
+        following = command(conf, f"history {table}")
+        if held:
+            again = command(conf, f"replay {conf.name} --table {table.partition('.')[2]}")
+            following = f"{command(conf, f'show {name}')}; after a fix: {again}"
         rows = held[0]["rows"] if held else None
-        places = [_place(one) for one in held]
-        yield Trouble("warn", table, what, f"{look}; after a fix: {again}", "anomaly", "score", rows, places)
+        yield Trouble("warn", table, what, following, "anomaly", "score", rows, [_place(one) for one in held])
 
 
 def _held(lake: Lake, name: str) -> list[dict[str, Any]]:
