@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from medallion import alerts, cli, ops
+from medallion.alerts import channels, message
 from medallion.check import Check
 from medallion.conf import Conf
 from medallion.errors import SetupError
+from medallion.health import Trouble
 from medallion.lake import Mark
 from medallion.landing import Landing
 from medallion.run import Report
@@ -221,11 +223,16 @@ def test_what_stands_in_an_error_obeys_nothing_in_a_mail(
     lab: Lab, hook: Webhook, mails: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hostile = "bad\r\nBcc: evil@example.org\r\n\r\n.\r\nQUIT\x1b[2J\u202e"
-    _run(lab, _conf(lab, mails), monkeypatch, 0, Outcome(SILVER_NAME, "failed", error=hostile))
+    conf = _conf(lab, mails)
+    _run(lab, conf, monkeypatch, 0, Outcome(SILVER_NAME, "failed", error=hostile))
+    by_itself = message.of(conf, "began", [Trouble("red", SILVER_NAME, hostile, hostile, examples=[hostile])])
+    assert channels.send("mail", conf.platform.notifications.channels["mail"], by_itself)
 
-    (mail,) = mails.received
-    assert "Bcc" not in mail and mail.get_all("To") == ["on@call.org"]
-    assert "\x1b" not in mail.get_content() and "\x1b" not in hook.received[0]["text"]
+    assert len(mails.received) == 2
+    for mail in mails.received:
+        assert "Bcc" not in mail and mail.get_all("To") == ["on@call.org"]
+        assert "\x1b" not in mail.get_content() and "\u202e" not in mail["Subject"]
+    assert "\x1b" not in hook.received[0]["text"]
 
 
 def test_nobody_to_tell_looks_at_nothing_and_a_broken_look_fails_nothing(

@@ -19,10 +19,11 @@ from medallion.output import printable
 from medallion.run import Report
 from medallion.step import Outcome
 from tests.lib.conftest import Lab
-from tests.security.corpus import STRINGS
+from tests.security.corpus import PAGE, STRINGS, utf8
 from tests.security.test_injection_pages import Seen
 
 SILVER_NAME = "lab.silver.readings"
+HOSTILE = (*STRINGS[::40], *PAGE[-2:])
 ALLOWED = set(
     "html head meta title style body h1 h2 h3 nav a section div span p ul li b code figure figcaption svg rect "
     "polyline details summary table tr th td".split()
@@ -38,14 +39,17 @@ def _record(lab: Lab, number: int, *outcomes: Outcome) -> None:
 @pytest.fixture
 def hostile(readings: Lab) -> Lab:
     """The lab after runs whose errors, reasons and labels are hostile strings."""
-    for number, text in enumerate(STRINGS[::14]):
+    for number, text in enumerate(HOSTILE):
         check = Check(text, "warn", 1, 2, False, text)
         failed = Outcome(SILVER_NAME, "failed", text, text, error=text, checks=[check], score=50.0)
         _record(readings, number, Outcome("lab.bronze.readings", "done", rows={"stored": number}), failed)
     return readings
 
 
-def test_hostile_strings_are_text_in_the_page(hostile: Lab) -> None:
+def test_hostile_strings_are_text_in_the_page(hostile: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = health.of(hostile.conf())
+    found.troubles += [health.Trouble("red", text, text, text, examples=[text]) for text in STRINGS if utf8(text)]
+    monkeypatch.setattr(health, "of", lambda _: found)
     page = dashboard.page([hostile.conf()], 30)
     seen = Seen(page)
 
@@ -53,7 +57,8 @@ def test_hostile_strings_are_text_in_the_page(hostile: Lab) -> None:
     assert [(tag, name) for tag, found in seen.tags for name in found if name.startswith("on") or name == "style"] == []
     assert [found["href"] for tag, found in seen.tags if tag == "a"] == ["#lab"]
     assert not re.search(r"https?://|@import|url\(", page.partition("</style>")[0])
-    assert printable(STRINGS[::14][-1]) in "".join(seen.texts)  # of the newest run
+    shown = "".join(seen.texts)
+    assert [text for text in STRINGS if text.isprintable() and printable(text) not in shown] == []
 
 
 def test_a_page_tells_runs_tables_and_troubles(
