@@ -255,3 +255,17 @@ def test_a_run_that_cannot_be_recorded_is_told_all_the_same(lab: Lab, hook: Webh
     assert [one["troubles"][0]["what"] for one in hook.received] == [
         "ops: run r1 passed, but is not recorded: the disk is full"
     ]
+
+
+def test_a_log_takes_alerts_and_a_run_that_passed_is_told_each_time(
+    lab: Lab, hook: Webhook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = "on_failure: [journal], on_completion: env:HOOK"
+    conf = lab.conf(f"notifications={{channels: {{journal: {{kind: log}}}}, {rules}}}")
+
+    for hours in (0, 1):
+        _run(lab, conf, monkeypatch, hours, *_passed())
+    _run(lab, conf, monkeypatch, 2, _failed())
+
+    assert [(one["event"], one["text"]) for one in hook.received] == [("completed", "lab (dev): passed")] * 2
+    assert "next: medallion run lab --table silver.readings" in caplog.text

@@ -8,16 +8,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from chromium import provide_chromium
 from prometheus_client.parser import text_string_to_metric_families
+from setup_steps import SetupError
 
 from medallion import cli, dashboard, health, ops
 from medallion.alerts import told
 from medallion.check import Check
+from medallion.dashboard import facts
 from medallion.dashboard.charts import Point, bars, line
 from medallion.health import prometheus
 from medallion.output import printable
 from medallion.run import Report
 from medallion.step import Outcome
+from tests.flows.browser import browser
 from tests.lib.conftest import Lab
 from tests.security.corpus import PAGE, STRINGS, utf8
 from tests.security.test_injection_pages import Seen
@@ -105,3 +109,27 @@ def test_metrics_are_read_back_with_their_labels(hostile: Lab) -> None:
         if (s.labels["kind"], s.labels["standing"]) == ("failure", "red")
     ]
     assert failures == [len([one for one in found.troubles if (one.kind, one.standing) == ("failure", "red")])]
+
+
+@pytest.mark.slow
+def test_a_hundred_tables_fit_a_browser_without_a_network(
+    readings: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        chromium = provide_chromium()
+    except SetupError as error:
+        pytest.skip(str(error))
+    _record(readings, 1, Outcome(SILVER_NAME, "failed", error="the table that failed"))
+    real = facts.of
+    shown = replace(real(readings.conf(), 30), lines=list(real(readings.conf(), 30).lines) * 25)
+    monkeypatch.setattr(facts, "of", lambda *_: shown)
+    (tmp_path / "page.html").write_text(dashboard.page([readings.conf()], 30))
+
+    with browser(chromium, tmp_path / "browser") as page:
+        page.open(f"file://{tmp_path / 'page.html'}")
+        text = page.wait_for("100 tables", "the table that failed", "next: medallion run lab")
+        fetched = page.evaluate("performance.getEntriesByType('resource').length")
+        wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+
+    assert text.index("the table that failed") < text.index("100 tables")
+    assert (fetched, wide) == (0, False)
