@@ -13,7 +13,7 @@ from medallion.alerts import channels, message, told
 from medallion.alerts.message import Message
 from medallion.conf import Conf
 from medallion.conf.notifications import Channel, Rule
-from medallion.errors import LakehouseError, LockedError
+from medallion.errors import ConfError, LakehouseError, LockedError
 from medallion.health import Pipeline, Trouble
 
 log = logging.getLogger("medallion.alerts")
@@ -65,10 +65,13 @@ def ended(conf: Conf, passed: bool, said: str, unrecorded: str = "") -> None:
 
 @contextmanager
 def recording(conf: Conf, run_id: str) -> Iterator[None]:
-    """Record a run that ends before it has a table to tell of; that another one is at work is no trouble."""
+    """Record a run that ends before it has a table to tell of.
+
+    That another one is at work is no trouble; and conf that cannot be used writes nothing.
+    """
     try:
         yield
-    except LockedError:
+    except (LockedError, ConfError):
         raise
     except Exception as error:
         with suppress(LakehouseError):
@@ -82,7 +85,7 @@ def watching(conf: Conf, run_id: str) -> Iterator[None]:
     try:
         with recording(conf, run_id):
             yield
-    except LockedError:
+    except (LockedError, ConfError):
         raise
     except Exception:
         tell(conf)
