@@ -23,7 +23,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.logs import quieten, tell_in_lines
 from flows.notify import notify
-from medallion import clock, conf, graph, lock, openlineage, ops, report, run
+from medallion import alerts, clock, conf, graph, lock, openlineage, ops, report, run
 from medallion.cache import sync as cache_sync
 from medallion.errors import ConfError, LakehouseError, QualityError
 from medallion.run import Listener, Report
@@ -135,7 +135,11 @@ def refresh(
     lent = _host.get()
     host = lent or Host(Sessions(loaded))
     try:
-        with lock.running(loaded, prepared.run_id), openlineage.telling(prepared) as telling:
+        with (
+            alerts.recording(loaded, prepared.run_id),
+            lock.running(loaded, prepared.run_id),
+            openlineage.telling(prepared) as telling,
+        ):
             told = _run(prepared, host, names)
             telling.passed = told.passed
     finally:

@@ -10,6 +10,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 UNITS = sorted((PROJECT / "deploy" / "systemd").glob("*.service"))
+TIMERS = sorted((PROJECT / "deploy" / "systemd").glob("*.timer"))
 PLACE = "/opt/medallion"
 
 
@@ -31,9 +32,9 @@ def here(unit: Path, folder: Path, **changes: str) -> Path:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
-    assert len(UNITS) == 4
-    assert verified([here(unit, tmp_path) for unit in UNITS]) == ""
-    assert "RestartSek" in verified([here(UNITS[0], tmp_path, RestartSec="RestartSek")])
+    assert (len(UNITS), [timer.stem for timer in TIMERS]) == (5, ["medallion-health"])
+    assert verified([here(unit, tmp_path) for unit in (*UNITS, *TIMERS)]) == ""
+    assert "RestartSek" in verified([here(UNITS[1], tmp_path, RestartSec="RestartSek")])
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medallion import commits, gate, intake
+from medallion.arrivals import Arrivals
 from medallion.check import Check
 from medallion.conf import Source
 from medallion.errors import CommitError, HistoryError, some
@@ -75,18 +76,51 @@ def ingest(step: Step, table: Bronze) -> Outcome:
     point("bronze.after_intake")
     pending = landing.after(since)
     rows = {"read": 0, "stored": 0, "duplicates": 0}
+    arrivals = Arrivals(step, table, known)
     if not pending and known is not None:
-        return Outcome(step.name, "skipped", "skip", "; ".join(["no new delivery", *taken.notes]), rows=rows)
+        reason = "; ".join(["no new delivery", *taken.notes])
+        return _held(step, Outcome(step.name, "skipped", "skip", reason, rows=rows, checks=arrivals.checks()))
     unknown: set[str] = set()
     for batch in batches(pending, _most_bytes(step)) if pending else [[]]:
-        account, columns = _append(step, table, landing, batch)
+        account, columns = _append(step, table, landing, batch, arrivals)
         rows = {term: rows[term] + account.rows[term] for term in rows}
         unknown.update(columns)
     point("bronze.all_appended")
     state = step.lake.state(step.name)
     reason = f"{len(pending)} new deliver{'y' if len(pending) == 1 else 'ies'}" if pending else NONE_YET
     told = ("append", "; ".join([reason, *taken.notes]), state.version if state else None, rows)
-    return Outcome(step.name, "done", *told, checks=_drift(unknown, rows["read"]))
+    checks = [*_drift(unknown, rows["read"]), *arrivals.checks()]
+    return _held(step, Outcome(step.name, "done", *told, checks=checks))
+
+
+def _held(step: Step, outcome: Outcome) -> Outcome:
+    """Return an outcome as failed where what came did not pass; let readers have what passes after all."""
+    state = step.lake.state(step.name)
+    if state is None or state.account is None or state.good == state.data:
+        return outcome
+    failing = gate.failed(outcome.checks)
+    if failing:
+        short = step.name.partition(".")[2]
+        outcome.status, outcome.version = "failed", state.version
+        outcome.error = (
+            f"{gate.refusal(step.name, state.account, failing)}; where it is right all the same: `medallion run "
+            f"{step.run.conf.name} runtime.accept={short}`"
+        )
+        return outcome
+    marks = {name: replace(mark, since=mark.version) for name, mark in state.account.watermark.items()}
+    passed = replace(
+        state.account,
+        run_id=step.run.run_id,
+        reason=f"version {state.data} passes",
+        watermark=marks,
+        rows=dict.fromkeys(state.account.rows, 0),
+        good=state.data,
+        received={},
+    )
+    done = commits.note(step.lake, commits.Target(step.name, state, commits.APPEND_ONLY), step.session, passed)
+    outcome.status, outcome.version = "done", done.data
+    outcome.reason += f"; version {state.data} passes now"
+    return outcome
 
 
 def _most_bytes(step: Step) -> int:
@@ -145,11 +179,14 @@ def look_up(
         return met(holder.hold(places).keys({"_delivery": "_delivery"}).narrowed(rows))
 
 
-def _append(step: Step, table: Bronze, landing: Landing, manifests: Sequence[Manifest]) -> tuple[Account, list[str]]:
+def _append(
+    step: Step, table: Bronze, landing: Landing, manifests: Sequence[Manifest], arrivals: Arrivals
+) -> tuple[Account, list[str]]:
     """Append deliveries in one commit, and return its account and the columns that conf does not name."""
     source = step.run.conf.source(table.source)
     point("bronze.before_read")
     batch = read(landing, source, manifests)
+    arrivals.take(batch.received)
     state = step.lake.state(step.name)
     first, last = (manifests[0].number, manifests[-1].number) if manifests else (0, 0)
     target = commits.Target(step.name, state, commits.APPEND_ONLY)
@@ -166,11 +203,13 @@ def _append(step: Step, table: Bronze, landing: Landing, manifests: Sequence[Man
         data=state.data if state else NO_VERSION,
         good=state.good if state else NO_VERSION,
         cursor=next((m.cursor for m in reversed(manifests) if m.cursor is not None), _cursor(state)),
+        received=batch.received,
     )
     if stored == 0 and state is not None:
         done = commits.note(step.lake, target, step.session, account)
     else:
-        account = replace(account, good=commits.SAME_COMMIT)
+        if not gate.failed(arrivals.checks()):
+            account = replace(account, good=commits.SAME_COMMIT)
         done = commits.append(step.lake, target, _documented(step, news, last), account)
     point("bronze.after_commit")
     _balance(step, done, stored)

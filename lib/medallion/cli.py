@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Failures are reported by the commands themselves.
     logging.getLogger("medallion").addHandler(logging.NullHandler())
-    for told in ("medallion.lock", "medallion.openlineage"):  # whom a run waits for, who was not told of it
+    # Whom a run waits for, and who could not be told of it.
+    for told in ("medallion.lock", "medallion.openlineage", "medallion.alerts"):
         logging.getLogger(told).addHandler(logging.StreamHandler())
     try:
         code = app(given, exit_on_error=False, print_error=False, result_action="return_value")

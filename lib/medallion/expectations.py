@@ -7,19 +7,21 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from medallion import freshness
 from medallion.check import Check
 from medallion.conf import Expectation
+from medallion.conf.expectation import ROW_RULES
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-TABLE_RULES = {"unique", "relationships", "sql"}
+TABLE_RULES = {"unique", "relationships", "sql", "freshness"}  # volume is judged where records come in
 _SHOWN = 80  # characters of a found value
 
 
 def row_rules(expectations: Sequence[Expectation]) -> list[Expectation]:
     """Return those that look at one row."""
-    return [e for e in expectations if e.rule not in TABLE_RULES]
+    return [e for e in expectations if e.rule in ROW_RULES]
 
 
 def table_rules(expectations: Sequence[Expectation]) -> list[Expectation]:
@@ -30,8 +32,10 @@ def table_rules(expectations: Sequence[Expectation]) -> list[Expectation]:
 def holds_by_change(expectation: Expectation, key: Sequence[str]) -> bool:
     """Tell whether a table that passed a rule passes it again if the rows that come do, nulls of its key included.
 
-    A key stays unique under MERGE, and a reference holds for good once its key was seen.
+    A key stays unique under MERGE, a reference holds for good once its key was seen, and what is fresh makes it fresh.
     """
+    if expectation.rule == "freshness":
+        return True
     strict = expectation.severity == "fail" and expectation.tolerance == 0
     by_key = expectation.rule == "unique" and set(expectation.columns) >= set(key)
     return strict and (by_key or expectation.rule == "relationships")
@@ -44,6 +48,8 @@ def judges_what_comes(expectation: Expectation, key: Sequence[str]) -> bool:
     """
     if expectation.rule == "sql":
         return bool(expectation.by)
+    if expectation.rule == "freshness":
+        return False  # what comes may be old, and the table fresh
     if expectation.rule in TABLE_RULES:
         return holds_by_change(expectation, key) and ".gold." not in str(expectation.to)
     return expectation.severity == "warn" or expectation.tolerance == 0
@@ -126,7 +132,7 @@ def check_table(
     singular: Callable[[Expectation], "DataFrame"],
     also: Sequence["Column"] = (),
 ) -> tuple[list[Check], list[Any]]:
-    """Judge a whole table by its table rules: one query for unique and relationships, one for each SQL check.
+    """Judge a whole table by its table rules: one query for all but SQL checks, which take one each.
 
     ``referenced`` returns every row a table ever had, tombstones included, since a reference holds if its
     key was ever seen; ``singular`` returns the rows that a SQL check finds. What ``also`` measures of the
@@ -141,6 +147,9 @@ def check_table(
         if rule.rule == "unique":
             key = F.struct(*rule.columns)
             measures += [F.count("*") - F.count_distinct(key), F.count("*"), F.lit(None).cast("string")]
+        elif rule.rule == "freshness":
+            newest = F.unix_micros(F.max(F.col(str(rule.column)).cast("timestamp")))
+            measures += [newest, F.lit(1), F.lit(None).cast("string")]
         else:
             frame = _referring(frame, rule, referenced(str(rule.to)), f"_known_{number}")
             value = F.col(str(rule.column))
@@ -152,6 +161,9 @@ def check_table(
     told = list(row) if row else []
     for number, rule in enumerate(rules):
         failed, total, shown = told[3 * number : 3 * number + 3]
+        if rule.rule == "freshness":
+            checks.append(freshness.judge(rule, freshness.from_micros(failed)))
+            continue
         if failed and rule.rule == "unique":
             shown = _repeated(frame, rule)
         checks.append(judge(rule, failed, total, shown))

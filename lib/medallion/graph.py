@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from medallion.conf import Conf, Expectation
+from medallion.conf.expectation import TIME_RULES
 from medallion.declaration import check_declaration
 from medallion.errors import ConfError, DeclarationError, GraphError, some
 from medallion.tables import CARRIED, RUN_DATE, Bronze, Mart, Silver, Table, layer_of, sql_name
@@ -153,13 +154,14 @@ def _check_conf(conf: Conf, tables: Mapping[str, Table]) -> None:
             raise ConfError(f"{where}: refresh.{short}: no such table")
     for short, expectations in conf.pipeline.expectations.items():
         expected = tables.get(f"{conf.name}.{short}")
-        if expected is None or isinstance(expected, Bronze):
-            raise ConfError(f"{where}: expectations.{short}: no silver or gold table of that name")
+        if expected is None:
+            raise ConfError(f"{where}: expectations.{short}: no table of that name")
         for expectation in expectations:
             _check_expectation(f"{where}: expectations.{short}: {expectation.label}", expectation, expected, tables)
 
 
 def _check_expectation(where: str, expectation: Expectation, table: Table, tables: Mapping[str, Table]) -> None:
+    _check_time(where, expectation, isinstance(table, Bronze))
     key = getattr(table, "key", ())
     if not set(expectation.by) <= set(key):
         raise ConfError(f"{where}: by: found {list(expectation.by)}; wanted columns of its key, {list(key)}")
@@ -172,6 +174,18 @@ def _check_expectation(where: str, expectation: Expectation, table: Table, table
     for looked_at, column in named:
         if looked_at.columns and column not in looked_at.columns:
             raise ConfError(f"{where}: no column {column}; {looked_at.name} has {', '.join(looked_at.columns)}")
+
+
+def _check_time(where: str, expectation: Expectation, is_bronze: bool) -> None:
+    """Refuse what cannot be judged: bronze takes in what comes, and only then has a table rows to look at."""
+    if is_bronze and expectation.rule not in TIME_RULES:
+        raise ConfError(f"{where}: bronze keeps what comes as it comes; wanted one of {', '.join(TIME_RULES)}")
+    if expectation.rule == "volume" and not is_bronze:
+        raise ConfError(f"{where}: a volume is what a source delivers; wanted it of a bronze table")
+    if expectation.rule == "freshness" and is_bronze and (expectation.column or expectation.severity != "warn"):
+        raise ConfError(f"{where}: of bronze it is the newest delivery that counts; wanted no column, and no severity")
+    if expectation.rule == "freshness" and not is_bronze and not expectation.column:
+        raise ConfError(f"{where}: wanted a column that holds when something happened")
 
 
 def _check_mart(table: Mart, tables: Mapping[str, Table]) -> None:

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from medallion import archive, causes, conf, graph, ops, output, run
+from medallion import alerts, archive, causes, conf, graph, ops, output, run
 from medallion.conf.platform import LAYERS
-from medallion.errors import ConfError, LakehouseError
+from medallion.errors import ConfError, LakehouseError, StorageError
 from medallion.session import Sessions
 from medallion.step import Run
 
@@ -61,11 +61,18 @@ def _refresh(
         return _plan(prepared, names)
     sessions = Sessions(loaded)
     try:
-        sessions.start()  # even with nothing to do: YARN counts a driver without Spark as failed
-        report = run.run_tables(prepared, sessions, names)
+        with alerts.watching(loaded, prepared.run_id):
+            sessions.start()  # even with nothing to do: YARN counts a driver without Spark as failed
+            report = run.run_tables(prepared, sessions, names)
     finally:
         sessions.stop()
-    ops.record(prepared, report)
+    said = f"run {report.run_id} passed in {report.seconds:.1f} s"
+    try:
+        ops.record(prepared, report)
+    except StorageError as error:
+        alerts.ended(loaded, report.passed, said, str(error))
+        raise
+    alerts.ended(loaded, report.passed, said)
     return 0 if report.passed else FAILED
 
 

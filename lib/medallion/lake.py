@@ -49,7 +49,8 @@ class Account:
     did, in milliseconds since 1970, ``expected`` how many seconds its kind usually takes for as much data, and
     ``bytes_read`` the size of the files that it had to look into. ``code`` is the commit of git that made it, with a
     ``+`` where files differed from it. ``backfill`` is the upstream version that a silver table is on its way
-    to, batch by batch, until it is there.
+    to, batch by batch, until it is there. ``received`` of a bronze table is how many records were read, and in how many
+    deliveries, by the UTC day on which landing received them.
     """
 
     run_id: str
@@ -67,6 +68,7 @@ class Account:
     bytes_read: int | None = None
     code: str | None = None
     backfill: int | None = None
+    received: Mapping[str, Sequence[int]] | None = None
 
     def to_json(self) -> str:
         """Return the account as it is stored in ``userMetadata``."""

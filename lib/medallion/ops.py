@@ -6,11 +6,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from medallion import causes, commits, lock, query
+from medallion import causes, clock, commits, lock, query
 from medallion.conf import Conf
 from medallion.errors import StorageError
 from medallion.faults import point
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from medallion.run import Report
     from medallion.step import Run
 
+RECENT_DAYS = 60  # what is older tells nothing of how a table fares
+_PLACED = 'SELECT *, row_number() OVER (PARTITION BY "table" ORDER BY started_at DESC, run_id DESC) AS place FROM t'
 RUNS = {
     "run_id": "string",
     "environment": "string",
@@ -56,25 +59,69 @@ def record(run: "Run", report: "Report") -> None:
 
     Raises StorageError where that cannot be written; the tables stay as the run left them.
     """
+    _recorded(run.conf, report)
+
+
+def _recorded(conf: Conf, report: "Report") -> None:
     from deltalake.exceptions import DeltaError
 
     try:
-        _record(run, report)
+        _record(conf, report)
     except (OSError, DeltaError) as error:
         raise StorageError(
-            f"{_path(run.conf, '')}: run {run.run_id} {'passed' if report.passed else 'failed'}, but is not recorded: "
+            f"{_path(conf, '')}: run {report.run_id} {'passed' if report.passed else 'failed'}, but is not recorded: "
             f"{causes.told(error)}"
         ) from None
 
 
-def _record(run: "Run", report: "Report") -> None:
+def _record(conf: Conf, report: "Report") -> None:
     started_at = datetime.fromisoformat(report.started_at)
-    with lock.writing(_patient(run.conf), f"{run.conf.name}.ops.runs", run.run_id):
+    with writing(conf, report.run_id):
         point("ops.before_record")
-        _append(_path(run.conf, "runs"), RUNS, _steps(report, started_at))
+        _append(_path(conf, "runs"), RUNS, _steps(report, started_at))
         point("ops.runs_recorded")
-        _append(_path(run.conf, "quality"), QUALITY, _checks(report, started_at))
+        _append(_path(conf, "quality"), QUALITY, _checks(report, started_at))
         point("ops.quality_recorded")
+
+
+def record_unbegun(conf: Conf, run_id: str, error: str) -> None:
+    """Append a run that ended before it had any table to tell of, under the pipeline's own name.
+
+    Raises StorageError where that cannot be written.
+    """
+    from medallion.run import Report
+    from medallion.step import Outcome
+
+    told = Report(conf.name, run_id, conf.environment, clock.now().isoformat(), [Outcome(conf.name, "failed")])
+    told.outcomes[0].error = error
+    _recorded(conf, told)
+
+
+def newest_steps(conf: Conf) -> list[dict[str, Any]]:
+    """Return the newest step of each table, as it is recorded; under the pipeline's name that of a run without any."""
+    return select(conf, "runs", f"SELECT * EXCEPT (place) FROM ({_PLACED} WHERE {{since}}) WHERE place = 1")
+
+
+def newest_checks(conf: Conf) -> list[dict[str, Any]]:
+    """Return every expectation's result of each table when it was last judged."""
+    newest = 'SELECT "table" AS one, max(started_at) AS last FROM t WHERE {since} GROUP BY 1'
+    return select(conf, "quality", f'SELECT t.* FROM t JOIN ({newest}) ON t."table" = one AND t.started_at = last')
+
+
+def scores(conf: Conf, most: int) -> dict[str, list[tuple[float, int]]]:
+    """Return the last quality scores of each table, and of how many rows; newest first, at most so many of each."""
+    scored = f"{_PLACED} WHERE score IS NOT NULL AND {{since}}"
+    rows = select(conf, "runs", f'SELECT "table", score, rows FROM ({scored}) WHERE place <= {most} ORDER BY place')
+    found: dict[str, list[tuple[float, int]]] = {}
+    for row in rows:
+        found.setdefault(row["table"], []).append((row["score"], json.loads(row["rows"] or "{}").get("read", 0)))
+    return found
+
+
+def read(conf: Conf, name: str, days: int) -> list[dict[str, Any]]:
+    """Return the records of ``runs``, ``quality`` or ``alerts`` of the last days, oldest first."""
+    since = clock.now() - timedelta(days=days)
+    return select(conf, name, "SELECT * FROM t WHERE {since} ORDER BY started_at", since)
 
 
 def last_runs(conf: Conf, limit: int) -> list[dict[str, Any]]:
@@ -154,12 +201,26 @@ def _checks(report: "Report", started_at: datetime) -> list[dict[str, Any]]:
             "failed": check.failed,
             "total": check.total,
             "passed": check.passed,
-            "example": check.example,
+            "example": check.shown,
             "score": outcome.score,
         }
         for outcome in report.outcomes
         for check in outcome.checks
     ]
+
+
+def select(conf: Conf, name: str, sql: str, since: datetime | None = None) -> list[dict[str, Any]]:
+    """Return rows of a SELECT over one table of records, of the last days alone."""
+    path = _path(conf, name)
+    if not _exists(path):
+        return []
+    at = (since or clock.now() - timedelta(days=RECENT_DAYS)).isoformat()
+    return query.select(path, sql.format(since=f"started_at >= to_timestamp_micros('{at}')"))
+
+
+def append(conf: Conf, name: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append rows to one table of a pipeline's records."""
+    _append(_path(conf, name), columns, rows)
 
 
 def _append(path: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -190,6 +251,11 @@ def _exists(path: str) -> bool:
     from deltalake import DeltaTable
 
     return bool(DeltaTable.is_deltatable(path))
+
+
+def writing(conf: Conf, run_id: str) -> AbstractContextManager[None]:
+    """Hold the lock of a pipeline's records; another process that has it is waited for."""
+    return lock.writing(_patient(conf), f"{conf.name}.ops.runs", run_id)
 
 
 def _patient(conf: Conf) -> Conf:

@@ -77,5 +77,17 @@ def size(count: int) -> str:
     return f"{amount:.1f} {unit}"
 
 
+def lasting(seconds: float) -> str:
+    """Return a length of time in words: 12 s, 5 min, 3 h 20 min, 4 days 2 h; of what is yet to come 0 s."""
+    seconds = max(seconds, 0)
+    minutes = int(seconds) // 60
+    if minutes < 1:
+        return f"{int(seconds)} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} days {hours % 24} h"
+
+
 def _plain(value: Any) -> str:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

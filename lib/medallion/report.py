@@ -48,7 +48,7 @@ def as_markdown(report: Report) -> str:
         lines += _markdown_row("expectation not met", "table", "severity", "rows", "example")
         lines.append("| --- | --- | --- | ---: | --- |")
         for table, check in unmet:
-            lines += _markdown_row(check.label, _within(table), check.severity, share(check), check.example)
+            lines += _markdown_row(check.label, _within(table), check.severity, share(check), check.shown)
     elif judged(report):
         lines.append("Every expectation was met.")
     lines += [
@@ -91,7 +91,7 @@ def quality_rows(report: Report) -> list[dict[str, Any]]:
             "severity": check.severity,
             "met": "yes" if check.passed else "no",
             "rows that miss it": share(check),
-            "example": check.example,
+            "example": check.shown,
         }
         for table, check in (*unmet, *met)
     ]
@@ -192,7 +192,7 @@ def _print_quality(report: Report, console: "Console") -> None:
         grid.add_column(justify=justify, overflow="fold")
     for table, check in unmet[:_CHECKS]:
         name = f"{table.partition('.')[2]}: {check.label}"
-        example = f"e.g. {_short(check.example, 60)}" if check.example else ""
+        example = check.said or (f"e.g. {_short(check.example, 60)}" if check.example else "")
         style = "red" if check.stops else ""
         grid.add_row(f"  {check.severity}", Text(name), share(check), Text(example), style=style)
     if unmet:

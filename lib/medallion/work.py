@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from medallion import graph, ops, report, run
+from medallion import alerts, graph, ops, report, run
 from medallion.conf import Conf
 from medallion.errors import ConfError, StorageError
 from medallion.output import console, tell
@@ -66,7 +66,10 @@ def replay(conf: Conf, overrides: Sequence[str], *, table: str | None, json: boo
 def _execute(prepared: Run, chosen: Sequence[str], overrides: Sequence[str], *, json: bool) -> int:
     sessions = Sessions(prepared.conf)
     try:
-        with Progress(console(stderr=True), len(chosen)) as progress:
+        with (
+            alerts.watching(prepared.conf, prepared.run_id),
+            Progress(console(stderr=True), len(chosen)) as progress,
+        ):
             done = run.run_tables(prepared, sessions, chosen, listen=progress)
         problem = _record(prepared, done)
         facts = {
@@ -75,6 +78,7 @@ def _execute(prepared: Run, chosen: Sequence[str], overrides: Sequence[str], *, 
         }
         tell(facts, lambda out: report.render(done, prepared, out, overrides=overrides), json=json)
         sys.stderr.write(problem)
+        alerts.ended(prepared.conf, done.passed, f"run {done.run_id} passed in {done.seconds:.1f} s", problem)
         return 0 if done.passed and not problem else 1
     finally:
         sessions.stop()

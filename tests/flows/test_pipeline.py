@@ -179,7 +179,7 @@ def test_notice_that_cannot_be_posted_is_logged_without_its_address(
         with pytest.raises(ConfError):
             refresh("untold", [*overrides, "notifications.on_failure=env:FAILURE_WEBHOOK"], table="silver.nosuch")
 
-    said = [record.getMessage() for record in caplog.records if record.name == "flows.notify"]
+    said = [record.getMessage() for record in caplog.records if record.name == "medallion.alerts"]
     assert said == [
         f"on_failure: could not be told: {e}" for e in ("ConnectError", "InvalidURL", "UnsupportedProtocol")
     ]

@@ -15,7 +15,8 @@ from prefect.testing.utilities import prefect_test_harness
 
 from flows.pipeline import Host, RunFailedError, hosted, refresh
 from medallion.conf.intake import Connection
-from medallion.conf.platform import Notifications, Platform
+from medallion.conf.notifications import Email, Notifications, Webhook
+from medallion.conf.platform import Platform
 from medallion.conf.secret import SecretRef
 from medallion.intake import http
 
@@ -32,7 +33,10 @@ SETTINGS = {
     "connections.telling.posts.keys": "KEY",
     "notifications.on_failure": "ON_FAILURE",
     "notifications.on_completion": "ON_COMPLETION",
+    "notifications.channels.url": "HOOK",
+    "notifications.channels.password": "MAIL",
 }
+RULES = {"notifications.on_late", "notifications.on_anomaly", "notifications.on_recovery"}  # as on_failure is
 
 
 @pytest.fixture
@@ -65,7 +69,8 @@ def test_every_setting_that_takes_a_secret_has_a_canary() -> None:
         fields = part.model_fields.items()
         return {f"{key}.{name}" for name, field in fields if "SecretRef" in str(field.annotation)}
 
-    known = taking(Connection, "connections") | taking(Notifications, "notifications")
+    known = taking(Connection, "connections") | taking(Notifications, "notifications") - RULES
+    known |= taking(Webhook, "notifications") | taking(Email, "notifications")
     assert known == {f"{key.split('.')[0]}.{key.rpartition('.')[2]}" for key in SETTINGS}
     others = [str(field.annotation) for field in Platform.model_fields.values()]
     assert not any(SecretRef.__name__ in annotation for annotation in others)
@@ -87,7 +92,7 @@ def test_no_secret_is_found_in_anything_that_a_failing_run_leaves(
     lake = scratch("telling", modules, PIPELINE)
     canaries = {name: f"canary-{name.lower()}-Zq7+/x" for name in SETTINGS.values()}
     for name, canary in canaries.items():
-        monkeypatch.setenv(name, f"{service}/hook/{canary}" if name.startswith("ON_") else canary)
+        monkeypatch.setenv(name, f"{service}/hook/{canary}" if name.startswith(("ON_", "HOOK")) else canary)
     monkeypatch.setenv("MEDALLION_HOME", str(lake.conf.project))
     monkeypatch.setattr(http, "_sleep", lambda seconds: None)
     given = [
@@ -96,7 +101,10 @@ def test_no_secret_is_found_in_anything_that_a_failing_run_leaves(
         f'connections={{telling.users: {{url: "{service}", token: "env:TOKEN"}},'
         ' telling.rows: {url: "postgresql://127.0.0.1:1/none", user: me, password: "env:PASSWORD"},'
         ' telling.posts: {keys: ["env:KEY"]}}',
-        "notifications={on_failure: env:ON_FAILURE, on_completion: env:ON_COMPLETION}",
+        "notifications={on_failure: env:ON_FAILURE, on_completion: env:ON_COMPLETION, on_late: [hook, mail], "
+        "channels: {"
+        'hook: {kind: webhook, url: "env:HOOK"}, mail: {kind: email, host: 127.0.0.1, port: 1, sender: a@b.org,'
+        ' to: [c@d.org], user: u, password: "env:MAIL"}}}',
     ]
     caplog.set_level(logging.DEBUG)
     with temporary_settings({PREFECT_HOME: tmp_path / "prefect"}), prefect_test_harness(server_startup_timeout=120):

@@ -195,12 +195,12 @@ def test_a_declaration_that_does_not_fit_is_refused(
         (
             {},
             "expectations: {silver.order: [{rule: not_null, column: id}]}",
-            r"expectations\.silver\.order: no silver or gold table of that name",
+            r"expectations\.silver\.order: no table of that name",
         ),
         (
             {},
             "expectations: {bronze.orders: [{rule: not_null, column: id}]}",
-            r"expectations\.bronze\.orders: no silver or gold table of that name",
+            r"expectations\.bronze\.orders: not_null\(id\): bronze keeps what comes as it comes",
         ),
         (
             {},

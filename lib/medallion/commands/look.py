@@ -1,8 +1,10 @@
 """What is there; without Spark, and nothing is written."""
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from medallion.commands.app import (
     LOOK,
@@ -17,7 +19,7 @@ from medallion.commands.app import (
     sorted_out,
 )
 from medallion.conf import find_project, load, pipelines
-from medallion.output import tell
+from medallion.output import size, tell
 
 
 @command(LOOK, 2, "status [PIPELINE]")
@@ -31,15 +33,49 @@ def status(*arguments: Perhaps, json: Json = False) -> int:
     return 0
 
 
-@command(LOOK, 2, "health [PIPELINE]")
-def health(*arguments: Perhaps, json: Json = False) -> int:
-    """Show what waits, when a run last passed, and how much history is left for whoever follows; exit 1 on red."""
+@command(LOOK, 2, "health [PIPELINE] [--alert] [--prometheus]")
+def health(
+    *arguments: Perhaps,
+    alert: Annotated[
+        bool, Parameter(name="--alert", help="Tell whoever conf names what is new of it, as after a run; for a timer.")
+    ] = False,
+    prometheus: Annotated[
+        bool, Parameter(name="--prometheus", help="Print metrics in Prometheus' text format.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Show what waits, is late or failed, how quality goes and what history is left; exit 1 on red."""
     from medallion.views import health as view
 
     given, overrides = sorted_out(arguments, most=1)
-    found = view.of(load(name, overrides) for name in given or pipelines(find_project()))
-    tell(found.facts(), found.render, json=json)
+    confs = [load(name, overrides) for name in given or pipelines(find_project())]
+    found = view.of(confs, alert=alert)
+    if prometheus:
+        from medallion.health import prometheus as metrics
+
+        sys.stdout.write(metrics.text(found.pipelines))
+    else:
+        tell(found.facts(), found.render, json=json)
     return 0 if found.passed else 1
+
+
+@command(LOOK, 2, "dashboard [PIPELINE] [--to FILE] [--days N]")
+def dashboard(
+    *arguments: Perhaps,
+    to: Annotated[Path, Parameter(help="The file to write.", show_default=True)] = Path("dashboard.html"),
+    days: Annotated[
+        int, Parameter(help="Of so many days.", validator=validators.Number(gte=1, lte=3650), show_default=True)
+    ] = 30,
+    json: Json = False,
+) -> int:
+    """Write a page of runs, volumes, quality, quarantine and alerts; it opens in any browser, without a network."""
+    from medallion import dashboard as view
+
+    given, overrides = sorted_out(arguments, most=1)
+    page = view.page([load(name, overrides) for name in given or pipelines(find_project())], days)
+    to.write_text(page, encoding="utf-8")
+    tell({"page": str(to)}, lambda out: out.print(f"{to}: {size(len(page.encode()))}", soft_wrap=True), json=json)
+    return 0
 
 
 @command(LOOK, 3, "history TABLE [--limit N]")

@@ -7,9 +7,21 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, model_validator
 from pydantic import Strict as StrictMode
 
+from medallion.conf.duration import PauseField
 from medallion.conf.model import Strict
 
-Rule = Literal["not_null", "unique", "accepted_values", "range", "regex", "relationships", "expression", "sql"]
+Rule = Literal[
+    "not_null",
+    "unique",
+    "accepted_values",
+    "range",
+    "regex",
+    "relationships",
+    "expression",
+    "sql",
+    "freshness",
+    "volume",
+]
 Severity = Literal["fail", "quarantine", "warn"]
 Scalar = str | int | float | bool
 Bound = int | float | str
@@ -18,6 +30,8 @@ _FULL_NAME = r"^[a-z][a-z0-9_]*\.(bronze|silver|gold)\.[a-z][a-z0-9_]*$"
 
 # Rules that judge a row by itself; the others judge a table, where no single row is to blame.
 ROW_RULES = ("not_null", "accepted_values", "range", "regex", "expression")
+# Rules that hold a table against the clock, or against its own past.
+TIME_RULES = ("freshness", "volume")
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "not_null": ("column",),
     "unique": ("columns",),
@@ -27,12 +41,21 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "relationships": ("column", "to", "field"),
     "expression": ("expression",),
     "sql": ("name",),
+    "freshness": ("within",),
+    "volume": (),
 }
-_MAY_HAVE: Mapping[str, tuple[str, ...]] = {"range": ("min", "max"), "sql": ("by",)}
-_OF_A_RULE = ("column", "columns", "values", "min", "max", "pattern", "to", "field", "expression", "by")
+_MAY_HAVE: Mapping[str, tuple[str, ...]] = {
+    "range": ("min", "max"),
+    "sql": ("by",),
+    "freshness": ("column",),
+    "volume": ("per",),
+}
+_OF_A_RULE = tuple("column columns values min max pattern to field expression by within per".split())
 
 
 def _severity(before: dict[str, Any]) -> Severity:
+    if before["rule"] in TIME_RULES:
+        return "warn"  # a late table is still the best there is
     return "quarantine" if before["rule"] in ROW_RULES else "fail"
 
 
@@ -72,10 +95,13 @@ _Bound = Annotated[Bound, PlainValidator(_bound)]
 class Expectation(Strict):
     """One check of one table; which fields it takes depends on its rule.
 
-    ``severity`` is quarantine for rules that judge a row and fail for those that judge a table
-    (unique, relationships, sql), unless said otherwise. ``tolerance`` is the share of rows, 0 to 1,
-    that may miss it before the severity counts. A sql check that compares rows only where they agree in some
-    columns of the key says so (``by``): then only what a refresh touched has to be looked at.
+    ``severity`` is quarantine for rules that judge a row, fail for those that judge a table
+    (unique, relationships, sql), and warn for freshness and volume, unless said otherwise. ``tolerance`` is the
+    share of rows, 0 to 1, that may miss it before the severity counts; of volume, by which its bounds are wider.
+    A freshness is of the newest moment in a ``column``, of a bronze table that of the newest delivery; a volume is
+    what a source delivers ``per`` day, or per delivery on the average of a day. A sql check that compares
+    rows only where they agree in some columns of the key says so (``by``): then only what a refresh touched has to be
+    looked at.
     """
 
     rule: Rule = Field(description=f"one of {', '.join(_NEEDS)}")
@@ -98,6 +124,8 @@ class Expectation(Strict):
     by: Annotated[tuple[str, ...], StrictMode(False)] = Field(
         default=(), min_length=1, description="a list of columns of the table's key"
     )
+    within: PauseField | None = Field(default=None, description="a length of time such as 26 hours")
+    per: Literal["day", "delivery"] | None = Field(default=None, description="day or delivery")
     expression: str | None = Field(default=None, pattern=r"\S", description="a SQL expression that should be true")
 
     @model_validator(mode="after")
@@ -120,6 +148,8 @@ class Expectation(Strict):
                 f"severity quarantine is for rules that judge a row ({', '.join(ROW_RULES)}); "
                 f"rule {self.rule} judges a table: wanted fail or warn"
             )
+        if self.rule == "freshness" and self.tolerance:
+            raise ValueError("tolerance: nothing is a little late; wanted a longer `within`")
         if self.min is not None and self.max is not None and not _in_order(self.min, self.max):
             raise ValueError("wanted min and max of one kind (numbers, dates or instants), min first")
         if self.rule == "sql" and not (self.name or "").isidentifier():
@@ -129,5 +159,6 @@ class Expectation(Strict):
     @property
     def label(self) -> str:
         """Its name in reasons and quality records: its own, or by rule and columns: ``range(quantity)``."""
-        of = self.columns or (" ".join((self.column or self.expression or "").split()),)
+        told = self.column or self.expression or ("" if self.rule == "freshness" else self.per or "day")
+        of = self.columns or (" ".join(told.split()) or "delivered",)
         return self.name or f"{self.rule}({', '.join(of)})"

@@ -10,8 +10,9 @@ from medallion.conf.cache import PlatformCache
 from medallion.conf.duration import Duration, DurationField, PauseField
 from medallion.conf.intake import Connection, Receiver
 from medallion.conf.model import Refresh, Strict
+from medallion.conf.notifications import Notifications
 from medallion.conf.openlineage import OpenLineage
-from medallion.conf.secret import SecretField, SecretRef
+from medallion.conf.secret import SecretRef
 
 LAYERS = ("landing", "bronze", "silver", "gold", "ops")
 
@@ -107,13 +108,11 @@ class Runtime(Strict):
     retry_delay_seconds: int = Field(default=300, ge=0, description="a whole number >= 0 of seconds")
     on_locked: Literal["refuse", "wait"] = Field(default="refuse", description="refuse or wait")
     refresh: Refresh | None = Field(default=None, description="auto, incremental, full or null: as the pipeline says")
-
-
-class Notifications(Strict):
-    """Webhook URLs told of a run's end, by reference: whoever has such a URL can post to it."""
-
-    on_failure: SecretField | None = Field(default=None, description="env:NAME, file:/absolute/path or null")
-    on_completion: SecretField | None = Field(default=None, description="env:NAME, file:/absolute/path or null")
+    accept: str | None = Field(
+        default=None,
+        pattern=r"^(bronze|silver|gold)\.[a-z][a-z0-9_]*$",
+        description="a table <layer>.<table> whose volume and freshness only warn in this run, or null",
+    )
 
 
 class Platform(Strict):
@@ -122,7 +121,7 @@ class Platform(Strict):
     storage: Storage = Field(description="a map of landing, bronze, silver, gold and ops")
     spark: Spark = Field(default=Spark(), description="a map of master, remote and conf")
     runtime: Runtime = Field(default=Runtime(), description="a map of parallel_jobs, dry_run, retries and so on")
-    notifications: Notifications = Field(default=Notifications(), description="a map of on_failure and on_completion")
+    notifications: Notifications = Field(default=Notifications(), description="a map of channels, on_failure and so on")
     openlineage: OpenLineage = Field(
         default=OpenLineage(), description="a map of to, key, namespace and timeout_seconds"
     )
@@ -140,3 +139,5 @@ def secrets_of(part: Strict, key: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
             yield (*key, name), value
         elif isinstance(value, Strict):
             yield from secrets_of(value, (*key, name))
+    if isinstance(part, Notifications):
+        yield from (((*key, *inner), secret) for inner, secret in part.secrets())

@@ -5,8 +5,8 @@ would list each; and large plain ones by the column (`plain`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from medallion.conf import Source
@@ -25,12 +25,14 @@ class Batch:
     """Records of some deliveries: ``read`` counts all, ``table`` holds those that are not repeats of an extract.
 
     Columns: payload, fields, rescued, event_key, problem, position, landing_file, delivery, received_at, and
-    occurrence, which tells equal payloads of a delivery apart.
+    occurrence, which tells equal payloads of a delivery apart. ``received`` counts records read, and deliveries, by
+    the UTC day on which landing received them.
     """
 
     read: int
     repeats: int
     table: "pa.Table"
+    received: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def unknown_columns(self) -> list[str]:
         """Return the names of columns that conf does not name, sorted."""
@@ -61,11 +63,11 @@ def read(landing: Landing, source: Source, manifests: Sequence[Manifest]) -> Bat
         ]
     )
     parts: list[pa.Table] = []
-    total = 0
+    counted = {manifest.number: 0 for manifest in manifests}
     earlier = _earlier(landing, source, manifests)
     for extract in _extracts(source, manifests):
         found = _delivery(landing, source, extract)
-        total += len(found)
+        counted[extract.number] += len(found)
         received_at = pa.scalar(datetime.fromisoformat(extract.received_at), schema.field("received_at").type)
         occurrence = plain.occurrences(found["payload"])
         placed = [pa.repeat(extract.number, len(found)), pa.repeat(received_at, len(found)), occurrence]
@@ -75,7 +77,17 @@ def read(landing: Landing, source: Source, manifests: Sequence[Manifest]) -> Bat
             found = found.filter(pc.greater(occurrence, plain.times_in(before["payload"], found["payload"])))
         parts.append(found)
     table = plain.concatenated(parts, schema)
-    return Batch(total, total - len(table), table)
+    total = sum(counted.values())
+    return Batch(total, total - len(table), table, _by_day(manifests, counted))
+
+
+def _by_day(manifests: Sequence[Manifest], counted: Mapping[int, int]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for manifest in manifests:
+        day = str(datetime.fromisoformat(manifest.received_at).astimezone(UTC).date())
+        rows, deliveries = found.get(day, (0, 0))
+        found[day] = [rows + counted[manifest.number], deliveries + 1]
+    return found
 
 
 def _extracts(source: Source, manifests: Iterable[Manifest]) -> Iterator[Manifest]:

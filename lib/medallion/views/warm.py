@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medallion.conf import Conf
-from medallion.output import console, size
+from medallion.output import console, lasting, size
 from medallion.warm import clients as warm_clients
 from medallion.warm import server as warm
 from medallion.warm.files import LOCK, is_held
@@ -63,7 +63,7 @@ class Up:
             users = ", ".join(f"{user.pipeline} (process {user.pid}, since {user.since})" for user in self.used_by)
             parts.append(f"in use by {users}")
         elif self.idle_seconds is not None:
-            parts.append(f"idle for {warm.lasting(self.idle_seconds)}")
+            parts.append(f"idle for {lasting(self.idle_seconds)}")
         return ", ".join(parts)
 
 

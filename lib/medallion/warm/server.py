@@ -18,6 +18,7 @@ from typing import Any
 
 from medallion.conf import Conf
 from medallion.errors import SetupError, some
+from medallion.output import lasting
 from medallion.warm import clients
 from medallion.warm.files import ABOUT, LOCK, TOKEN, USED, answers, is_held
 
@@ -168,11 +169,3 @@ def forget(server: Server) -> None:
         if now is not None and now.id == server.id:
             for name in (ABOUT, TOKEN, USED):
                 (server.folder / name).unlink(missing_ok=True)
-
-
-def lasting(seconds: float) -> str:
-    """Return a length of time in words: 12 s, 5 min, 3 h 20 min."""
-    minutes = int(seconds) // 60
-    if minutes < 1:
-        return f"{int(seconds)} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
