@@ -141,6 +141,7 @@ def _append(step: Step, table: Bronze, landing: Landing, manifests: Sequence[Man
         data=state.data if state else NO_VERSION,
         good=state.good if state else NO_VERSION,
         cursor=next((m.cursor for m in reversed(manifests) if m.cursor is not None), _cursor(state)),
+        removed=state.account.removed if state and state.account else None,
     )
     if stored == 0 and state is not None:
         done = commits.note(step.lake, target, step.session, account)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from medallion import log_files
 from medallion.conf import Conf
+from medallion.conf.duration import Duration
+from medallion.conf.platform import LayerStorage
 from medallion.errors import HistoryError
 from medallion.tables import layer_of
 
@@ -24,6 +26,7 @@ HARMLESS = {
     "VACUUM START",
     "VACUUM END",
     "SET TBLPROPERTIES",
+    "UNSET TBLPROPERTIES",
     "CHECKPOINT",
     "UPGRADE PROTOCOL",
 }
@@ -48,7 +51,8 @@ class Account:
     ``cursor`` of a bronze table is how far its source was read, as the intake told. ``began`` is when the refresh
     did, in milliseconds since 1970, ``expected`` how many seconds its kind usually takes for as much data, and
     ``bytes_read`` the size of the files that it had to look into. ``code`` is the commit of git that made it, with a
-    ``+`` where files differed from it.
+    ``+`` where files differed from it. ``removed``, of a bronze table, is what `keep_rows` let go: ``through`` which
+    delivery, how many ``rows`` in all, and ``on`` which day last.
     """
 
     run_id: str
@@ -65,6 +69,7 @@ class Account:
     expected: float | None = None
     bytes_read: int | None = None
     code: str | None = None
+    removed: Mapping[str, Any] | None = None
 
     def to_json(self) -> str:
         """Return the account as it is stored in ``userMetadata``."""
@@ -180,17 +185,22 @@ class Lake:
             return f"{self.conf.root('silver')}/{pipeline}/_quarantine/{table}"
         return f"{self.conf.root(layer)}/{pipeline}/{table}"
 
-    def retention(self, name: str) -> dict[str, str]:
-        """Return the table properties that keep a table's versions as long as its layer's conf says.
+    def kept(self, name: str) -> Duration | None:
+        """Return for how long a table's superseded versions stay, as its layer's conf says; None: for good."""
+        layer = "silver" if ".quarantine." in name else layer_of(name)
+        storage: LayerStorage = getattr(self.conf.platform.storage, layer)
+        return storage.keep_versions or storage.keep_rows
 
-        Without them Delta's log would forget after 30 days what a version was made from.
+    def retention(self, name: str) -> dict[str, str]:
+        """Return the table properties by which Delta itself removes no version that is to stay.
+
+        Its log is not cleaned by the way, as it would be after 30 days: maintenance alone removes, and asks before who
+        still needs it.
         """
-        storage = getattr(self.conf.platform.storage, "silver" if ".quarantine." in name else layer_of(name))
-        kept = storage.keep_versions or storage.keep_rows
-        if kept is None:
-            return {}
-        properties = ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration")
-        return dict.fromkeys(properties, f"interval {kept.days} days")
+        kept = self.kept(name)
+        durations = ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration")
+        length = {} if kept is None else dict.fromkeys(durations, f"interval {_length(kept)}")
+        return {**length, "delta.enableExpiredLogCleanup": "false"}
 
     def exists(self, name: str) -> bool:
         """Tell whether a table has been created."""
@@ -229,7 +239,12 @@ class Lake:
 
     def size(self, name: str) -> int:
         """Return the bytes of a table's newest version, 0 where it does not exist."""
-        return sum(self._files(name).column("size_bytes").to_pylist()) if self.exists(name) else 0
+        return sum(self.file_sizes(name)) if self.exists(name) else 0
+
+    def file_sizes(self, name: str) -> list[int]:
+        """Return the bytes of each file of a table's newest version."""
+        found: list[int] = self._files(name).column("size_bytes").to_pylist()
+        return found
 
     def marks_deleted(self, name: str) -> bool:
         """Tell whether a table's rows can be marked as deleted, rather than files be written anew without them."""
@@ -310,6 +325,10 @@ class Lake:
                 suffix = f" to version {target}" if commit.operation == "RESTORE" else ""
                 foreign.append(f"{commit.operation}{suffix} at version {commit.version}")
         return State(state.name, state.path, state.table_id, state.version, None, "; ".join(foreign) or None)
+
+
+def _length(kept: Duration) -> str:
+    return f"{kept.hours} hours" if kept.seconds else f"{kept.days} days"
 
 
 def _restored_as_it_was(foreign: list[str], account: Account) -> bool:

@@ -116,7 +116,14 @@ def _changes(above: Pin, version: int) -> list[str]:
 
 
 def _kept_days(above: Pin) -> float | None:
-    """Return for how many days a table keeps its log and what versions are made of, None where it says otherwise."""
+    """Return for how many days a table keeps its log and what versions are made of, None where it says otherwise.
+
+    None, too, where nothing but maintenance cleans its log, and conf says that versions stay for good.
+    """
+    if above.configuration.get("delta.enableExpiredLogCleanup") == "false" and not _RETENTIONS.keys() & (
+        above.configuration.keys()
+    ):
+        return None
     days = [_in_days(above.configuration.get(name), default) for name, default in _RETENTIONS.items()]
     return None if None in days else min(day for day in days if day is not None)
 
@@ -124,8 +131,8 @@ def _kept_days(above: Pin) -> float | None:
 def _in_days(told: str | None, default: float) -> float | None:
     if told is None:
         return default
-    found = re.fullmatch(r"interval (\d+) days?", told)
-    return float(found[1]) if found else None
+    found = re.fullmatch(r"interval (\d+) (day|hour)s?", told)
+    return float(found[1]) / (24 if found[2] == "hour" else 1) if found else None
 
 
 def _age_days(at_ms: int) -> float:
