@@ -22,11 +22,6 @@ _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _TXN_APP = "spark.databricks.delta.write.txnAppId"
 _TXN_VERSION = "spark.databricks.delta.write.txnVersion"
 _FILE_SIZES = ("spark.databricks.delta.optimize.minFileSize", "spark.databricks.delta.optimize.maxFileSize")
-_VACUUM = {
-    "spark.databricks.delta.vacuum.retentionWindowIgnore.enabled": "false",
-    "spark.databricks.delta.retentionDurationCheck.enabled": "false",
-    "spark.databricks.delta.vacuum.logging.enabled": "false",
-}
 _NOTE = "medallion.run"  # a table property; setting it is the cheapest commit that changes no rows
 
 # Both keep their changes cheap: vectors instead of rewritten files, a feed for whoever follows.
@@ -225,15 +220,6 @@ def remove(
         session.sql(statement).collect()
     point("commits.after_remove")
     return _check(lake, target, done)
-
-
-def vacuum(lake: Lake, name: str, session: "SparkSession", hours: float) -> None:
-    """Remove files that no version needs which was there so many hours ago, or came since; commits nothing.
-
-    Whatever the table's properties say: who calls has asked who needs what.
-    """
-    with _with_settings(session, _VACUUM):
-        session.sql(f"VACUUM delta.{backquoted(lake.path(name))} RETAIN {hours:.6f} HOURS").collect()
 
 
 def record(path: str, rows: "pa.Table") -> None:

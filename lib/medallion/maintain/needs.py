@@ -34,14 +34,13 @@ class Hold:
 
 @dataclass(frozen=True)
 class Needs:
-    """What has to stay of a table: ``floor``, made at ``since_ms``, and all after it; who has yet to let go of it.
+    """What has to stay of a table: the version ``floor`` and all after it; who has yet to let go of it.
 
     ``kept`` is for how long its layer keeps superseded versions, None for good.
     """
 
     kept: Duration | None
     floor: int
-    since_ms: int
     holds: tuple[Hold, ...]
 
 
@@ -66,7 +65,7 @@ def _of(pinned: Pinned, pin: Pin, wanted: Iterable[tuple[str, int]]) -> Needs:
     older = sorted((version, by) for by, version in versions if version < window)
     holds = tuple(Hold(by, version, pin.log.entries[version].at_ms) for version, by in older)
     floor = min([window, *(hold.version for hold in holds)])
-    return Needs(kept, floor, pin.log.entries[floor].at_ms, holds)
+    return Needs(kept, floor, holds)
 
 
 def _at(pin: Pin, moment_ms: float) -> int:

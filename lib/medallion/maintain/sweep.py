@@ -3,15 +3,18 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
-from medallion import clock
-from medallion.audit.log import Log, file_of
+from medallion import clock, log_files
+from medallion.audit.log import File, Log, file_of
 from medallion.audit.pins import Pin
+from medallion.errors import HistoryError, some
 from medallion.faults import point
+from medallion.lake import NO_VERSION
 from medallion.maintain.needs import Needs
 
-# What is as young stays besides, so that the time from the look at a log to the removal does not count.
-SLACK_MS = 60 * 60 * 1000
+# A file that no log entry names is left by a writer that died, or is of one at work; so old it is not of one at work.
+_YOUNG_MS = 24 * 60 * 60 * 1000
 _CHANGES = "_change_data"
 
 
@@ -40,22 +43,42 @@ def on_disk(folder: Path) -> Found:
     return Found.of(_data_files(folder))
 
 
-def hours(need: Needs) -> float:
-    """Return for how many hours VACUUM is to leave what was removed, counted from now."""
-    return max(0.0, clock.milliseconds() - need.since_ms + SLACK_MS) / 3_600_000
-
-
 def removable(pin: Pin, need: Needs) -> list[Path]:
-    """Return the files in a table's folder that VACUUM removes then; none where versions stay for good."""
-    if need.kept is None:
-        return []
-    before_ms = need.since_ms - SLACK_MS
-    needed = _needed(pin.log, need.floor, before_ms)
-    return [
-        place
-        for place in _data_files(pin.log.folder)
-        if str(place.relative_to(pin.log.folder)) not in needed and place.stat().st_mtime * 1000 < before_ms
-    ]
+    """Return the files in a table's folder that no version needs which has to stay.
+
+    What a version needs is told by its log alone. VACUUM goes by how long ago a file was removed, and forgets removals
+    once they are older than the table's property says: files of a version that is held longer would be gone.
+    """
+    needed, known = _told(pin.log, need.floor)
+    young_ms = clock.milliseconds() - _YOUNG_MS
+    found = []
+    for place in _data_files(pin.log.folder):
+        name = str(place.relative_to(pin.log.folder))
+        if name not in needed and (name in known or place.stat().st_mtime * 1000 < young_ms):
+            found.append(place)
+    return found
+
+
+def remove(pin: Pin, need: Needs) -> Found:
+    """Remove those, with the checksums beside them; raises HistoryError where another reader of the log needs one."""
+    places = removable(pin, need)
+    _require_unneeded(pin, places)
+    found = Found.of(places)
+    for place in places:
+        place.unlink(missing_ok=True)
+        place.with_name(f".{place.name}.crc").unlink(missing_ok=True)
+        point("maintain.file_removed")
+    return found
+
+
+def _require_unneeded(pin: Pin, places: "list[Path]") -> None:
+    """Hold what is to go against what delta-rs says that the versions are made of which people read today."""
+    for version in {pin.version, pin.shown, pin.data} - {NO_VERSION}:
+        table = log_files.opened(pin.name, pin.path, version)
+        read = {Path(unquote(uri.removeprefix("file://"))).name for uri in table.file_uris()}
+        wrong = [place.name for place in places if place.name in read]
+        if wrong:
+            raise HistoryError(f"{pin.name}: version {version} needs {some(wrong)}, which its log does not tell; kept")
 
 
 def log_removable(pin: Pin, need: Needs) -> list[Path]:
@@ -80,24 +103,26 @@ def clean_log(pin: Pin, need: Needs) -> Found:
     return found
 
 
-def _needed(log: Log, floor: int, before_ms: int) -> set[str]:
-    """Return the files of a version and all after it, and those that went no longer ago than a moment."""
+def _told(log: Log, floor: int) -> tuple[set[str], set[str]]:
+    """Return the files of a version and all after it, and all that its log names."""
     needed: set[str] = set()
+    known: set[str] = set()
     for version, snapshot in log.snapshots():
         if version == floor:
-            needed.update(*((file.path, file.vector or "") for file in snapshot.files.values()))
-        if version <= floor or version not in log.entries:
-            continue
-        entry = log.entries[version]
-        added = [file_of(action) for action in entry.of("add")]
-        needed.update(*((file.path, file.vector or "") for file in added))
-        needed.update(str(action["path"]) for action in entry.of("cdc"))
-    for entry in log.entries.values():
-        gone = [action for action in entry.of("remove") if int(action.get("deletionTimestamp") or 0) >= before_ms]
-        needed.update(
-            *((file_of({"size": 0, **action}).path, file_of({"size": 0, **action}).vector or "") for action in gone)
-        )
-    return needed
+            needed.update(*map(_paths, snapshot.files.values()))
+        entry = log.entries.get(version)
+        if entry is not None:
+            named = {path for action in entry.of("add") for path in _paths(file_of(action))}
+            named.update(str(action["path"]) for action in entry.of("cdc"))
+            known |= named
+            needed |= named if version > floor else set()
+            gone = ({"size": 0, **action} for action in entry.of("remove"))
+            known.update(*(_paths(file_of(action)) for action in gone))
+    return needed, known
+
+
+def _paths(file: File) -> set[str]:
+    return {path for path in (file.path, file.vector) if path}
 
 
 def _data_files(folder: Path) -> list[Path]:

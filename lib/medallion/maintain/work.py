@@ -181,16 +181,11 @@ def _reject(found: Forecast, work: _Work, session: "SparkSession", name: str) ->
 
 
 def _sweep(found: Forecast, work: _Work, due: Due, done: Done) -> None:
-    """Remove files and log entries that nobody needs; of files Delta's VACUUM says which."""
+    """Remove files and log entries that nobody needs."""
     pin = next(pin for pin in found.pinned.every() if pin.name == due.name)
     assert due.need is not None  # else nothing was due
-    if due.free.files:
-        point("maintain.before_vacuum")
-        before = sweep.on_disk(pin.log.folder)
-        commits.vacuum(work.run.lake, due.name, work.sessions.fresh(), sweep.hours(due.need))
-        after = sweep.on_disk(pin.log.folder)
-        done.freed(Found(before.files - after.files, before.bytes - after.bytes))
-        point("maintain.after_vacuum")
+    point("maintain.before_sweep")
+    done.freed(sweep.remove(pin, due.need))
     done.freed(sweep.clean_log(pin, due.need))
     done.done.append("what no version needs removed")
 
