@@ -1,6 +1,6 @@
 """Maintenance on a whole small lake: what goes is what nobody needs, and nobody who needs something notices."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from tests.lib.aged import copied
 
 Factory = Callable[..., Any]
 KEEP = [f"storage.{layer}.keep_versions=30 days" for layer in ("bronze", "silver", "gold")]
+LANDING = ["storage.landing.keep_rows=7 years"]
 GOLD = ("yard.gold.sales", "yard.gold.revenue")
 
 
@@ -65,7 +66,10 @@ def _last_run(lake: Any, name: str) -> str:
     return state.account.run_id
 
 
-def test_a_consumer_that_lags_and_a_pinned_run_keep_what_they_need(yard: Any, tmp_path: Path) -> None:
+def test_a_consumer_that_lags_and_a_pinned_run_keep_what_they_need(
+    yard: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDALLION_HOME", str(yard.conf.project))
     lake = copied(yard, tmp_path, days=100)
     gold_run = _last_run(lake, "yard.gold.sales")
     prepared = run.prepare(lake.conf)
@@ -133,6 +137,92 @@ def test_a_run_at_work_is_not_disturbed(yard: Any) -> None:
 
 
 @pytest.fixture
-def seven_years_ago(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def old(tmp_path: Path, scratch: Factory, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A yard with a day of 2018, and one of today on which products are delivered in full again."""
+    lake = scratch("yard", audit_lab.MODULES, audit_lab.CONF, [f"cache.root={tmp_path / 'cache'}"])
+    order = audit_lab.order
     monkeypatch.setenv("MEDALLION_NOW", "2018-05-01T06:00:00+00:00")
-    yield
+    lake.deliver("orders", *(order(n, f"o{n}") for n in (1, 2, 3)), order(4, "bad", amount="-1"), "no JSON")
+    lake.deliver("products", "product,name\np1,one\np2,two\n", ending="csv")
+    lake.deliver("prices", "product,since,price\np1,2018-01-01,1.00\np1,2018-03-01,3.00\n", ending="csv")
+    assert lake.run().passed
+    monkeypatch.delenv("MEDALLION_NOW")
+    lake.deliver("orders", order(11, "o1", 3, "7.25", lines=["a"]), order(12, "bad too", amount="-2"))
+    lake.deliver("products", "product,name\np1,one\np3,three\n", ending="csv")
+    lake.deliver("prices", "product,since,price\np1,2026-01-01,6.00\n", ending="csv")
+    assert lake.run().passed
+    return lake
+
+
+def _rows(lake: Any) -> dict[str, list[str]]:
+    names = [name for name in run.prepare(lake.conf).tables if ".bronze." not in name]
+    return {name: sorted(str(row) for row in lake.rows(name).collect()) for name in names}
+
+
+def test_old_records_go_and_what_was_made_of_them_stays(old: Any, scratch: Factory) -> None:
+    before = _rows(old)
+
+    done = _maintain(old, *LANDING)
+
+    assert {name: one.rows_removed for name, one in done.items() if one.rows_removed} == {
+        "yard.bronze.orders": 5,
+        "yard.bronze.products": 1,  # p1 still stands in the newest extract, and would not be stored again
+        "yard.bronze.prices": 2,
+        "yard.quarantine.orders": 2,
+    }
+    assert [name for name in done if name.startswith("landing")] == [
+        f"landing.{s}" for s in ("orders", "prices", "products")
+    ]
+    assert _audited(_under(old, *LANDING)) == []
+    assert {outcome.status for outcome in old.run().outcomes} <= {"done", "skipped"}
+    assert _rows(old) == before
+    assert _maintain(old, *LANDING) == {}
+
+    changed = {
+        **audit_lab.MODULES,
+        "silver/orders.py": (audit_lab.IMPORTS + audit_lab.ORDERS)
+        .replace('"sent.lines",', '"sent.lines", F.lit("new").alias("note"),')
+        .replace('("array<string>", "lines"),', '("array<string>", "lines"), "note": ("string", "new"),'),
+        "silver/prices.py": (audit_lab.IMPORTS + audit_lab.PRICES).replace('"EUR")', '"price in EUR")'),
+    }
+    later = scratch("yard", changed, audit_lab.CONF, [f"cache.root={old.conf.platform.cache.root}"], at="changed")
+    report = {outcome.table: outcome for outcome in later.run().outcomes}
+
+    orders = report["yard.silver.orders"]
+    assert (orders.technique, orders.rows["kept"]) == ("full", 2)
+    assert "2 rows stay as they were: yard.bronze.orders has let go of records of deliveries up to 1" in orders.reason
+    assert report["yard.silver.prices"].rows["kept"] == 2
+    notes = {row.id: row.note for row in later.rows("yard.silver.orders", "id", "note").collect()}
+    assert notes == {"o1": "new", "o2": None, "o3": None}
+    after = _rows(later)
+    assert {name: rows for name, rows in after.items() if name != "yard.silver.orders"} == {
+        name: rows for name, rows in before.items() if name != "yard.silver.orders"
+    }
+    assert _audited(_under(later, *LANDING)) == []
+
+
+def test_what_is_yet_to_be_read_stays_however_old(
+    scratch: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = scratch("yard", audit_lab.MODULES, audit_lab.CONF, [f"cache.root={tmp_path / 'cache'}"])
+    monkeypatch.setenv("MEDALLION_NOW", "2018-05-01T06:00:00+00:00")
+    for number in (1, 2, 3, 4):
+        lake.deliver("orders", audit_lab.order(number, f"o{number}"))
+        if number < 3:
+            lake.run("yard.bronze.orders")
+    monkeypatch.delenv("MEDALLION_NOW")
+
+    planned = forecast.of(run.prepare(_under(lake, *KEEP, *LANDING).conf))
+
+    (bronze,) = [due for due in planned.tables if due.expired]
+    assert bronze.expired is not None
+    assert (bronze.expired.rows, bronze.held[-1]) == (
+        0,
+        "yard.silver.orders has taken in deliveries up to 0, 2 are old enough",
+    )
+    (landing,) = planned.landing
+    assert (landing.first, landing.last, landing.held) == (
+        1,
+        2,
+        ("delivery 3: yard.bronze.orders has yet to take it in",),
+    )

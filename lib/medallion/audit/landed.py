@@ -8,6 +8,7 @@ from typing import Any
 from medallion.audit import posted, sql
 from medallion.audit.finding import Result, first_line
 from medallion.audit.pins import Pin, Pinned
+from medallion.conf import Source
 from medallion.errors import LandingError
 from medallion.landing import Landing, Manifest
 from medallion.tables import Bronze
@@ -124,7 +125,7 @@ def _records(pinned: Pinned, table: Bronze, pin: Pin, result: Result) -> None:
     if mark is None:
         return
     landing = Landing(pinned.conf, table.source)
-    first = _first_kept(pin, landing, result)
+    first = _first_kept(pin, landing, pinned.conf.source(table.source), result)
     numbers = pinned.chosen(list(range(first, mark.version + 1)), f"records of {table.source}")
     compared = Compared()
     looked, trouble = 0, ""
@@ -144,8 +145,11 @@ def _records(pinned: Pinned, table: Bronze, pin: Pin, result: Result) -> None:
     _tell(pin, table, compared, result)
 
 
-def _first_kept(pin: Pin, landing: Landing, result: Result) -> int:
-    """Return the first delivery that both landing and bronze still have; says what retention has removed."""
+def _first_kept(pin: Pin, landing: Landing, source: Source, result: Result) -> int:
+    """Return the first delivery that both landing and bronze still have as it was; says what retention has removed.
+
+    What an extract brought is told by the one before it, which must be there, too.
+    """
     removed = (pin.newest.removed if pin.newest else None) or {}
     through, oldest = int(removed.get("through", 0)), max(1, landing.oldest())
     if through:
@@ -153,8 +157,10 @@ def _first_kept(pin: Pin, landing: Landing, result: Result) -> int:
             f"{removed['rows']} records of deliveries up to {through}, which keep_rows removed, last on {removed['on']}"
         )
         result.skip(pin.name, told)
+    if oldest > 1 and source.delivers == "snapshot":
+        oldest = oldest + 1 if source.extract == "delivery" else landing.newest() + 1
     if oldest > through + 1:
-        result.skip(pin.name, f"records of deliveries up to {oldest - 1}, which landing has let go")
+        result.skip(pin.name, f"records of deliveries up to {oldest - 1}, which landing has let go, wholly or in part")
     return max(through + 1, oldest)
 
 
