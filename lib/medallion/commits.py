@@ -196,10 +196,10 @@ def compact(
     """
     settings = {_METADATA: account.to_json(), **dict(zip(_FILE_SIZES, map(str, sizes), strict=True))}
     order = f" ZORDER BY ({', '.join(map(backquoted, by))})" if by else ""
-    point("commits.before_compact")
+    point("maintain.before_compact")
     with _answered(lake, target, account), _with_settings(session, settings):
         session.sql(f"OPTIMIZE delta.{backquoted(lake.path(target.name))}{order}").collect()
-    point("commits.after_compact")
+    point("maintain.after_compact")
     state = lake.state(target.name)
     return None if state == target.state else _check(lake, target, account)
 
@@ -215,10 +215,10 @@ def remove(
         staying.createOrReplaceTempView("_staying")
         met = " AND ".join(f"t.{column} <=> s.{column}" for column in map(backquoted, staying.columns))
         statement = f"MERGE INTO {into} USING _staying s ON {met} WHEN NOT MATCHED BY SOURCE AND {where} THEN DELETE"
-    point("commits.before_remove")
+    point("maintain.before_remove")
     with _answered(lake, target, done), _as_transaction(session, target, done):
         session.sql(statement).collect()
-    point("commits.after_remove")
+    point("maintain.after_remove")
     return _check(lake, target, done)
 
 

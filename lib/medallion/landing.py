@@ -91,7 +91,7 @@ class Landing:
             place.unlink(missing_ok=True)
             with suppress(OSError):  # another file of the delivery is still in it
                 place.parent.rmdir()
-        point("landing.files_removed")
+        point("maintain.delivery_removed")
         self._manifest_path(number).unlink()
         sync(self.folder / "manifests")
 

@@ -183,7 +183,7 @@ def test_old_records_go_and_what_was_made_of_them_stays(old: Any, scratch: Facto
         "silver/orders.py": (audit_lab.IMPORTS + audit_lab.ORDERS)
         .replace('"sent.lines",', '"sent.lines", F.lit("new").alias("note"),')
         .replace('("array<string>", "lines"),', '("array<string>", "lines"), "note": ("string", "new"),'),
-        "silver/prices.py": (audit_lab.IMPORTS + audit_lab.PRICES).replace('"EUR")', '"price in EUR")'),
+        "silver/prices.py": (audit_lab.IMPORTS + audit_lab.PRICES).replace('cell["since"])', 'F.trim(cell["since"]))'),
     }
     later = scratch("yard", changed, audit_lab.CONF, [f"cache.root={old.conf.platform.cache.root}"], at="changed")
     report = {outcome.table: outcome for outcome in later.run().outcomes}

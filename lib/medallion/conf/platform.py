@@ -10,6 +10,7 @@ from medallion.conf.cache import PlatformCache
 from medallion.conf.duration import Duration, DurationField, PauseField
 from medallion.conf.intake import Connection, Receiver
 from medallion.conf.model import Refresh, Strict
+from medallion.conf.schedule import Schedule
 from medallion.conf.secret import SecretField, SecretRef
 
 LAYERS = ("landing", "bronze", "silver", "gold", "ops")
@@ -121,6 +122,10 @@ class Platform(Strict):
     storage: Storage = Field(description="a map of landing, bronze, silver, gold and ops")
     spark: Spark = Field(default=Spark(), description="a map of master, remote and conf")
     runtime: Runtime = Field(default=Runtime(), description="a map of parallel_jobs, dry_run, retries and so on")
+    maintenance: Schedule = Field(
+        default=Schedule.model_construct(cron="30 2 * * 0", zone="UTC"),
+        description="a map of cron and zone: when pipelines are maintained",
+    )
     notifications: Notifications = Field(default=Notifications(), description="a map of on_failure and on_completion")
     receiver: Receiver = Field(default=Receiver(), description="a map of host, port and max_batch")
     cache: PlatformCache = Field(default=PlatformCache(), description="a map of root, host and port")
