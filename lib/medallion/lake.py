@@ -237,6 +237,11 @@ class Lake:
         found = next((one for one in commits if one.version == version), None)
         return found.account.run_id if found and found.account else ""
 
+    def properties(self, name: str) -> Mapping[str, str]:
+        """Return a table's properties."""
+        found: Mapping[str, str] = log_files.opened(name, self.path(name)).metadata().configuration
+        return found
+
     def size(self, name: str) -> int:
         """Return the bytes of a table's newest version, 0 where it does not exist."""
         return sum(self.file_sizes(name)) if self.exists(name) else 0
@@ -248,8 +253,7 @@ class Lake:
 
     def marks_deleted(self, name: str) -> bool:
         """Tell whether a table's rows can be marked as deleted, rather than files be written anew without them."""
-        found = log_files.opened(name, self.path(name)).metadata().configuration
-        return found.get("delta.enableDeletionVectors") == "true"
+        return self.properties(name).get("delta.enableDeletionVectors") == "true"
 
     def stored(self, state: State) -> "Stored":
         """Return how much a table holds at its newest version."""

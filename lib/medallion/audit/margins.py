@@ -15,6 +15,7 @@ from medallion.tables import Bronze, Table
 SOON_DAYS = 3
 _DAY_MS = 24 * 60 * 60 * 1000
 _RETENTIONS = {"delta.logRetentionDuration": 30.0, "delta.deletedFileRetentionDuration": 7.0}  # Delta's own days
+_CLEANED = "delta.enableExpiredLogCleanup"
 
 Standing = Literal["ok", "half", "soon", "gone"]
 
@@ -25,7 +26,7 @@ class Margin:
 
     ``pending`` are the versions it has yet to read, ``gone`` those of them that the log forgot, ``lacking`` their files
     that are not there. Days are None where the table does not say in days how long it keeps history; with nothing
-    pending all of them are left.
+    pending all of them are left. What is ``held`` stays beyond that until it is read: only maintenance removes it.
     """
 
     consumer: str
@@ -36,6 +37,7 @@ class Margin:
     lacking: tuple[str, ...] = ()
     kept_days: float | None = None
     left_days: float | None = None
+    held: bool = False
 
     @property
     def standing(self) -> Standing:
@@ -44,7 +46,7 @@ class Margin:
             return "gone"
         if self.left_days is None or self.kept_days is None or not self.pending:
             return "ok"
-        if self.left_days <= SOON_DAYS:
+        if self.left_days <= SOON_DAYS and not self.held:
             return "soon"
         return "half" if self.left_days < self.kept_days / 2 else "ok"
 
@@ -105,7 +107,9 @@ def _margin(consumer: str, consumed: int, above: Pin, kind: Table) -> Margin:
     )
     kept = _kept_days(above)
     age = _age_days(above.log.entries[pending[0]].at_ms) if pending else 0.0
-    return Margin(consumer, above.name, consumed, pending, (), lacking, kept, None if kept is None else kept - age)
+    left = None if kept is None else kept - age
+    held = above.configuration.get(_CLEANED) == "false"
+    return Margin(consumer, above.name, consumed, pending, (), lacking, kept, left, held)
 
 
 def _changes(above: Pin, version: int) -> list[str]:
@@ -120,9 +124,7 @@ def _kept_days(above: Pin) -> float | None:
 
     None, too, where nothing but maintenance cleans its log, and conf says that versions stay for good.
     """
-    if above.configuration.get("delta.enableExpiredLogCleanup") == "false" and not _RETENTIONS.keys() & (
-        above.configuration.keys()
-    ):
+    if above.configuration.get(_CLEANED) == "false" and not _RETENTIONS.keys() & above.configuration.keys():
         return None
     days = [_in_days(above.configuration.get(name), default) for name, default in _RETENTIONS.items()]
     return None if None in days else min(day for day in days if day is not None)

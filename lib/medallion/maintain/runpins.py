@@ -49,6 +49,12 @@ def of(pinned: Pinned) -> list[RunPin]:
     return sorted(found, key=lambda one: (one.until, one.run_id))
 
 
+def told(properties: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return the runs that properties of tables say are pinned, and until when."""
+    said = [(name, value) for one in properties for name, value in one.items() if name.startswith(PROPERTY)]
+    return {name.removeprefix(PROPERTY): value.partition(" until ")[2] for name, value in said}
+
+
 def _pin(run_id: str, said: Mapping[str, tuple[int, dt.date]], logs: Mapping[str, Log]) -> RunPin:
     looked_up = cut({name: log.entries.values() for name, log in logs.items()}, run_id)
     versions = {name: version for name, version in looked_up.items() if version != NO_VERSION}

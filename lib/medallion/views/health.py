@@ -14,6 +14,7 @@ from medallion.cache.status import status_of
 from medallion.conf import Conf
 from medallion.errors import HistoryError, LandingError
 from medallion.landing import Landing
+from medallion.maintain import runpins
 from medallion.output import counted
 from medallion.views import status
 from medallion.warm.server import lasting
@@ -57,6 +58,7 @@ class Pipeline:
     quarantined: int = 0
     waiting: int = 0
     margins: list[Margin] = field(default_factory=list)
+    pinned: dict[str, str] = field(default_factory=dict)  # runs that are kept whole, and until when
     troubles: list[Trouble] = field(default_factory=list)
 
     @property
@@ -113,7 +115,9 @@ def _look(conf: Conf, found: Pipeline) -> None:
     found.quarantined = sum(table.quarantined for table in stands.tables)
     found.waiting = sum(table.waiting for table in stands.tables)
     found.backlog = list(_backlog(conf, stands))
-    found.margins = list(margins.margins(pins.pin(runs.prepare(conf))))
+    pinned = pins.pin(runs.prepare(conf))
+    found.margins = list(margins.margins(pinned))
+    found.pinned = {one.run_id: one.until.isoformat() for one in runpins.of(pinned)}
     found.troubles += [*_stuck(stands), *_ahead(stands), *_margins(conf, found.margins)]
 
 
@@ -165,6 +169,9 @@ def _margins(conf: Conf, left: Iterable[Margin]) -> Iterator[Trouble]:
     for one in left:
         if one.standing == "gone":
             yield Trouble("red", one.consumer, f"history of {one.upstream} is gone", margins.in_full(conf.name))
+        elif one.standing != "ok" and one.held:
+            what = f"has yet to read {counted(len(one.pending), 'versions')} of {one.upstream}, which maintenance keeps"
+            yield Trouble("warn", one.consumer, f"{what} for it", f"medallion run {conf.name}")
         elif one.standing != "ok":
             what = f"of the history of {one.upstream} that it has yet to read {_left(one)} are left"
             yield Trouble("red" if one.standing == "soon" else "warn", one.consumer, what, margins.in_time(conf.name))
@@ -193,6 +200,8 @@ def _render(found: Pipeline, console: "Console") -> None:
         console.print(
             f"  set aside     {found.quarantined:,} rows in quarantine, {found.waiting:,} waiting for lookups"
         )
+    for run_id, until in found.pinned.items():
+        console.print(f"  pinned        run {run_id} until {until}")
     for trouble in found.troubles:
         style = _STYLES[trouble.standing]
         console.print(Text(f"\n{trouble.standing}  {trouble.subject}: {trouble.what}", style=style), soft_wrap=True)
