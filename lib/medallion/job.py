@@ -61,7 +61,7 @@ def _maintain(name: str, overrides: Sequence[str], *, project: Path, dry_run: bo
     loaded = conf.load(pipeline, overrides, project)
     _require_lasting(loaded)
     dry_run = dry_run or loaded.platform.runtime.dry_run
-    return work.maintain(loaded, name if table else None, dry_run=dry_run, json=False)
+    return work.maintain(loaded, name if table else None, dry_run=dry_run, json=False, eager=True)
 
 
 def _refresh_module(path: Path, overrides: Sequence[str]) -> int:

@@ -19,6 +19,8 @@ FORMAT = 1  # of the account in a commit's userMetadata
 NO_VERSION = -1
 # In an account's rows: keys that a refresh by what changed may have touched, and those of them without a row now.
 KEYS, GONE = "keys", "gone"
+# Techniques of commits that only maintain a table: what its rows were made from is told by the ones before.
+MAINTAINED = {"compact", "cluster", "expire", "settings", "pin"}
 # Operations that leave a table's rows as they were, whoever ran them.
 HARMLESS = {
     "OPTIMIZE",

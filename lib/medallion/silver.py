@@ -39,6 +39,7 @@ def refresh(step: Step, table: Silver, *, replay: bool = False) -> Outcome:
         planned = replace(planned, technique="affected_keys", reason="replay of what was quarantined or waits")
     if planned.technique == "skip":
         return _unjudged_or_skipped(step, planned)
+    planned = _without_old(table, planned)
     point("silver.planned")
     outcome = _curate(step, table, planned, choose(step, table, planned, replay=replay))
     if outcome is None:  # rows that were taken before no longer pass: only all records together tell what is left
@@ -88,6 +89,15 @@ def _kept(step: Step, table: Silver, planned: Plan) -> "DataFrame | None":
     if planned.technique != "full":
         return None
     return kept.stored(step.session, table, planned.state, planned.upstream[table.reads])
+
+
+def _without_old(table: Silver, planned: Plan) -> Plan:
+    """Say of a first load that records are gone, so that rows made of them do not come back."""
+    through = kept.removed_through(planned.upstream[table.reads])
+    if planned.state is not None or not through:
+        return planned
+    told = f"without rows of deliveries up to {through}, whose records {table.reads} has let go"
+    return replace(planned, reason=f"{planned.reason}, {told}")
 
 
 def _told_kept(planned: Plan, table: Silver, count: int) -> str:

@@ -64,8 +64,11 @@ def replay(conf: Conf, overrides: Sequence[str], *, table: str | None, json: boo
     return _execute(prepared, _with_downstream(prepared, chosen), overrides, json=json, replay=True)
 
 
-def maintain(conf: Conf, table: str | None, *, dry_run: bool, json: bool) -> int:
-    """Say what maintenance of a pipeline, or of one table, would do; or do it, and say what it freed."""
+def maintain(conf: Conf, table: str | None, *, dry_run: bool, json: bool, eager: bool = False) -> int:
+    """Say what maintenance of a pipeline, or of one table, would do; or do it, and say what it freed.
+
+    With ``eager`` Spark is started even if nothing needs it: YARN counts a driver without it as failed.
+    """
     prepared = run.prepare(conf)
     only = graph.select(prepared.tables, table=table) if table else []
     if dry_run:
@@ -74,6 +77,8 @@ def maintain(conf: Conf, table: str | None, *, dry_run: bool, json: bool) -> int
         return 0
     sessions = Sessions(conf)
     try:
+        if eager:
+            sessions.start()
         with console(stderr=True).status(f"{conf.name}: looking at what is due") as status:
             done = upkeep.maintain(prepared, sessions, only, lambda name: status.update(f"maintaining {name}"))
     finally:

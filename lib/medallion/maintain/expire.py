@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from medallion import clock, query
 from medallion.audit.pins import Pin, Pinned
-from medallion.errors import HistoryError, LandingError
+from medallion.errors import LandingError
 from medallion.landing import Landing, Manifest
 from medallion.records.batch import last_extracts, payloads
 from medallion.tables import Bronze, Silver
@@ -59,7 +59,10 @@ def of_bronze(pinned: Pinned, table: Bronze, pin: Pin) -> Expired | None:
         if taken < through
     )
     through = min([through, *limits.values()])
-    staying = _standing(pinned, table, pin)
+    try:
+        staying = _standing(pinned, table, pin)
+    except LandingError as error:
+        return Expired(0, 0, (f"which records stand in its newest extract cannot be told: {error}",))
     rows = query.select(pin.path, f"SELECT _payload_sha256 FROM t WHERE _delivery <= {through}", pin.version)
     going = sum(row["_payload_sha256"] not in staying for row in rows) if staying else len(rows)
     return Expired(through, going, held, staying) if going or held else None
@@ -94,23 +97,14 @@ def _limits(pinned: Pinned, table: Bronze, pin: Pin) -> Iterator[tuple[str, int]
 
 
 def _standing(pinned: Pinned, table: Bronze, pin: Pin) -> frozenset[str] | None:
-    """Return the hashes of payloads that the newest extract of a source holds; None of a source of events.
-
-    Raises HistoryError where landing cannot tell.
-    """
+    """Return the hashes of payloads that the newest extract of a source holds; None of a source of events."""
     source = pinned.conf.source(table.source)
     if source.delivers != "snapshot":
         return None
     landing = Landing(pinned.conf, table.source)
     taken = pin.account.watermark[f"landing.{table.source}"].version if pin.account else 0
-    try:
-        extracts = last_extracts(landing, source, taken)
-        found = (payload for extract in extracts for payload in payloads(landing, source, extract))
-        return frozenset(sha256(payload.encode()).hexdigest() for payload in found)
-    except LandingError as error:
-        raise HistoryError(
-            f"{table.name}: which records still stand in its newest extract is unknown: {error}"
-        ) from error
+    found = (one for extract in last_extracts(landing, source, taken) for one in payloads(landing, source, extract))
+    return frozenset(sha256(payload.encode()).hexdigest() for payload in found)
 
 
 def of_landing(pinned: Pinned, source: str) -> Deliveries | None:

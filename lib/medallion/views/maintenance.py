@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Planned:
-    """What would be done; ``holder`` is who runs the pipeline just now, so that nothing could."""
+    """What would be done."""
 
     pipeline: str
     environment: str
