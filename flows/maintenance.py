@@ -4,12 +4,11 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from flows.logs import tell_in_lines
-from flows.pipeline import tell_completion, tell_failure
+from flows.pipeline import host_of, tell_completion, tell_failure
 from medallion import conf, run
 from medallion.errors import ConfError, LakehouseError
 from medallion.maintain import work
 from medallion.maintain.work import Done
-from medallion.session import Sessions
 
 tell_in_lines()
 
@@ -33,11 +32,8 @@ def maintain(pipeline: str, overrides: list[str] | None = None) -> list[Done]:
     loaded = conf.load(pipeline, overrides or [])
     if loaded.platform.runtime.dry_run:
         raise ConfError(f"runtime.dry_run: a flow run writes; `medallion maintain {pipeline}` says what it would do")
-    sessions = Sessions(loaded)
-    try:
-        done = work.maintain(run.prepare(loaded), sessions)
-    finally:
-        sessions.stop()
+    with host_of(loaded) as host:
+        done = work.maintain(run.prepare(loaded), host.sessions)
     rows = [
         {
             "table": one.table,

@@ -99,7 +99,9 @@ def lift(run: Run, pinned: Pinned, sessions: Sessions, run_ids: Iterable[str]) -
     wanted = set(run_ids)
     unknown = wanted - {one.run_id for one in of(pinned)}
     if unknown:
-        raise ConfError(f"{run.conf.name}: {some(sorted(unknown))} is not pinned; `medallion pins` lists what is")
+        raise ConfError(
+            f"{run.conf.name}: {some(sorted(unknown))} is not pinned; `medallion pins {run.conf.name}` lists what is"
+        )
     names = {PROPERTY + run_id for run_id in wanted}
     said = {pin.name: dict.fromkeys(names & pin.configuration.keys()) for pin in pinned.every()}
     _note(run, sessions, {name: gone for name, gone in said.items() if gone})
