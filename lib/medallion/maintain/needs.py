@@ -46,7 +46,7 @@ class Needs:
 
 def needs(pinned: Pinned, runs: Iterable[RunPin]) -> dict[str, Needs]:
     """Return what has to stay of every table and quarantine whose log can be read."""
-    found: dict[str, list[tuple[str, int]]] = {pin.name: [("readers see", pin.shown)] for pin in pinned.every()}
+    found: dict[str, list[tuple[str, int]]] = {pin.name: [] for pin in pinned.every()}
     for margin in margins(pinned):
         if margin.pending:
             found[margin.upstream].append((f"{margin.consumer} has read no further than", margin.consumed))
@@ -61,6 +61,10 @@ def needs(pinned: Pinned, runs: Iterable[RunPin]) -> dict[str, Needs]:
 def _of(pinned: Pinned, pin: Pin, wanted: Iterable[tuple[str, int]]) -> Needs:
     kept = pinned.run.lake.kept(pin.name)
     window = pin.log.oldest if kept is None else _at(pin, clock.now().timestamp() * 1000 - kept.total_seconds() * 1000)
+    if pin.shown == pin.data:  # what followed maintains it, or says what was read: it is not superseded
+        window = min(window, pin.shown)
+    else:
+        wanted = [*wanted, ("readers see", pin.shown)]
     versions = [(by, max(version, pin.log.oldest)) for by, version in wanted]
     older = sorted((version, by) for by, version in versions if version < window)
     holds = tuple(Hold(by, version, pin.log.entries[version].at_ms) for version, by in older)

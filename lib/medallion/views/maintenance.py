@@ -149,7 +149,8 @@ def _due_facts(due: Due) -> dict[str, Any]:
 
 
 def _told(due: Due) -> list[str]:
-    found = ["properties as conf says"] if due.settings else []
+    found = ["properties as conf says"] if any(due.settings.values()) else []
+    found += ["a pin that has expired goes"] if None in due.settings.values() else []
     if due.expired and due.expired.rows:
         found.append(f"{counted(due.expired.rows, 'records')} of deliveries up to {due.expired.through} go (keep_rows)")
     if due.rejected:
