@@ -169,11 +169,14 @@ def note(
     if target.state is None:
         raise CommitError(f"{target.name}: nothing to note in a table that does not exist")
     gone = [name for name, value in (properties or {}).items() if value is None]
+    told = {name: value for name, value in (properties or {}).items() if value is not None}
     if gone:
-        _altered(lake, target, session, account, f"UNSET TBLPROPERTIES IF EXISTS ({', '.join(map(_literal, gone))})")
+        what = f"UNSET TBLPROPERTIES IF EXISTS ({', '.join(map(_literal, gone))})"
+        done = _altered(lake, target, session, account, what)
+        if not told:
+            return done
         target = replace(target, state=lake.state(target.name))
     point("commits.before_note")
-    told = {name: value for name, value in (properties or {}).items() if value is not None}
     told[_NOTE] = f"{account.run_id}.{target.next_version}"
     sets = ", ".join(f"{_literal(name)} = {_literal(value)}" for name, value in told.items())
     done = _altered(lake, target, session, account, f"SET TBLPROPERTIES ({sets})")

@@ -185,9 +185,10 @@ def _sweep(found: Forecast, work: _Work, due: Due, done: Done) -> None:
     pin = next(pin for pin in found.pinned.every() if pin.name == due.name)
     assert due.need is not None  # else nothing was due
     point("maintain.before_sweep")
-    done.freed(sweep.remove(pin, due.need))
-    done.freed(sweep.clean_log(pin, due.need))
-    done.done.append("what no version needs removed")
+    for what, gone in (("vacuum", sweep.remove(pin, due.need)), ("log", sweep.clean_log(pin, due.need))):
+        if gone.files:
+            done.freed(gone)
+            done.done.append(what)
 
 
 def _forget(work: _Work, due: Deliveries) -> None:
