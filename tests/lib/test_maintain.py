@@ -16,6 +16,8 @@ from medallion.maintain import forecast, layout, runpins, work
 from tests.lib import audit_lab
 from tests.lib.aged import copied
 
+pytestmark = pytest.mark.slow
+
 Factory = Callable[..., Any]
 KEEP = [f"storage.{layer}.keep_versions=30 days" for layer in ("bronze", "silver", "gold")]
 LANDING = ["storage.landing.keep_rows=7 years"]

@@ -137,6 +137,7 @@ def test_the_log_goes_up_to_a_checkpoint_that_comes_before_what_is_needed(lab: L
     _silver(lab, 4)
     DeltaTable(Lake(lab.conf()).path(SILVER_NAME)).create_checkpoint()  # of version 3
     _silver_more(lab, 4)
+    DeltaTable(Lake(lab.conf()).path(SILVER_NAME)).create_checkpoint()  # of version 7, which is too late
     _gold(lab, consumed=5)
     prepared = lab.prepare(KEPT)
     pin = pins.pin(prepared).tables[SILVER_NAME]
