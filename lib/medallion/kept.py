@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def removed_through(bronze: State) -> int:
     """Return the delivery up to which a bronze table has let go of records; 0 where it has all."""
-    return int((bronze.account.removed or {}).get("through", 0)) if bronze.account else 0
+    return bronze.account.removed_through if bronze.account else 0
 
 
 def stored(session: "SparkSession", table: Silver, state: State | None, bronze: State) -> "DataFrame | None":

@@ -73,6 +73,11 @@ class Account:
     code: str | None = None
     removed: Mapping[str, Any] | None = None
 
+    @property
+    def removed_through(self) -> int:
+        """The delivery up to which a bronze table has let go of records; 0 where it has all."""
+        return int((self.removed or {}).get("through", 0))
+
     def to_json(self) -> str:
         """Return the account as it is stored in ``userMetadata``."""
         return json.dumps({"medallion": FORMAT, **asdict(self)}, sort_keys=True)

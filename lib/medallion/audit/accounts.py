@@ -216,8 +216,5 @@ def _differs(row: dict[str, Any], record: dict[str, Any]) -> bool:
 
 
 def _bronze_of(pinned: Pinned, table: Table) -> Pin | None:
-    """Return the bronze table whose records a silver table's rows come from, up its parents."""
-    while isinstance(table, Silver):
-        table = pinned.run.tables[table.reads]
-    pin = pinned.tables.get(table.name)
+    pin = pinned.source_of(table.name)
     return pin if pin is not None and pin.problem is None and pin.data != NO_VERSION else None

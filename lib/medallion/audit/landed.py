@@ -151,7 +151,7 @@ def _first_kept(pin: Pin, landing: Landing, source: Source, result: Result) -> i
     What an extract brought is told by the one before it, which must be there, too.
     """
     removed = (pin.newest.removed if pin.newest else None) or {}
-    through, oldest = int(removed.get("through", 0)), max(1, landing.oldest())
+    through, oldest = pin.newest.removed_through if pin.newest else 0, max(1, landing.oldest())
     if through:
         told = (
             f"{removed['rows']} records of deliveries up to {through}, which keep_rows removed, last on {removed['on']}"

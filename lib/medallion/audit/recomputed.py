@@ -109,7 +109,9 @@ def _rejected(pinned: Pinned, step: Step, table: Silver, rows: "DataFrame", resu
         result.skip(name, f"it is of version {pin.data}, which did not pass; readers see {pin.good}")
         return
     stored = gate.read_version(step.session, held.state_at(held.version), held.version).select(*anew.columns)
-    if through := _removed_through(pinned, table):  # since this version was made: what was rejected of them went along
+    if through := pinned.removed_through(
+        table.name
+    ):  # since this version was made: what was rejected of them went along
         stays = rows.where(f"_delivery > {through}").select(*quarantine.KEY)
         stays = stays.union(stored.select(*quarantine.KEY)).distinct()
         anew = anew.join(stays, on=list(quarantine.KEY), how="semi")
@@ -119,15 +121,6 @@ def _rejected(pinned: Pinned, step: Step, table: Silver, rows: "DataFrame", resu
         result.skip(name, f"run {run_id} wrote it, and not yet {table.name}: it is at work, or the next run evens it")
     elif found:
         _differs(name, held, found, _next(name, table.name), result)
-
-
-def _removed_through(pinned: Pinned, table: Silver) -> int:
-    """Return the delivery up to which bronze has let go of the records that a table's rows come from, as pinned."""
-    above: Table = table
-    while isinstance(above, Silver):
-        above = pinned.run.tables[above.reads]
-    newest = pinned.tables[above.name].newest
-    return int((newest.removed or {}).get("through", 0)) if newest else 0
 
 
 def _compare(name: str, anew: "DataFrame", stored: "DataFrame", key: tuple[str, ...], pin: Pin, result: Result) -> None:

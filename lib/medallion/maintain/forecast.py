@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from medallion import ops, query
 from medallion.audit import pins
@@ -16,7 +15,7 @@ from medallion.maintain.needs import Needs, needs
 from medallion.maintain.runpins import PROPERTY, RunPin
 from medallion.maintain.sweep import NOTHING, Found
 from medallion.step import Run
-from medallion.tables import Bronze, Silver, Table
+from medallion.tables import Bronze, Table
 
 APPEND_ONLY = "delta.appendOnly"
 
@@ -158,27 +157,14 @@ def _settings(lake: Lake, pin: Pin, table: Table | None, over: Collection[str]) 
 def _rejected(pinned: Pinned, pin: Pin) -> int:
     """Return how many rows of a quarantine are of records that bronze has let go before."""
     of = owner(pinned, pin.name)
-    through = removed_through(pinned, of) if of else 0
+    through = pinned.removed_through(of) if of else 0
     if not through:
         return 0
     ids = query.select(pin.path, f"SELECT _record_id FROM t WHERE _delivery <= {through}", pin.version)
     if not ids:
         return 0
-    bronze = source_of(pinned, of)
+    bronze = pinned.source_of(of)
+    assert bronze is not None  # it has told what it removed
     kept = query.select(bronze.path, f"SELECT _record_id FROM t WHERE _delivery <= {through}", bronze.version)
     known = {row["_record_id"] for row in kept}
     return sum(row["_record_id"] not in known for row in ids)
-
-
-def removed_through(pinned: Pinned, name: str) -> int:
-    """Return the delivery up to which bronze has let go of records that a silver table's rows come from."""
-    account = source_of(pinned, name).newest
-    return int((account.removed or {}).get("through", 0)) if account else 0
-
-
-def source_of(pinned: Pinned, name: str) -> Pin:
-    """Return the bronze table that a silver table's records come from, up its parents."""
-    table: Any = pinned.run.tables[name]
-    while isinstance(table, Silver):
-        table = pinned.run.tables[table.reads]
-    return pinned.tables[table.name]

@@ -155,7 +155,7 @@ def _expire(work: _Work, session: "SparkSession", name: str, expired: Expired) -
     target, account = work.target(name)
     before = account.removed or {}
     removed = {
-        "through": max(expired.through, int(before.get("through", 0))),
+        "through": max(expired.through, account.removed_through),
         "rows": int(before.get("rows", 0)) + expired.rows,
         "on": clock.run_date().isoformat(),
     }
@@ -172,7 +172,8 @@ def _expire(work: _Work, session: "SparkSession", name: str, expired: Expired) -
 def _reject(found: Forecast, work: _Work, session: "SparkSession", name: str) -> None:
     """Remove rows of a quarantine whose records bronze has let go."""
     owner = forecast.owner(found.pinned, name)
-    bronze, through = forecast.source_of(found.pinned, owner), forecast.removed_through(found.pinned, owner)
+    bronze, through = found.pinned.source_of(owner), found.pinned.removed_through(owner)
+    assert bronze is not None  # it has told what it removed
     old = f"_delivery <= {through}"
     staying = session.read.format("delta").load(bronze.path).where(old).select("_record_id").distinct()
     target, account = work.target(name)
