@@ -60,12 +60,14 @@ def needs(pinned: Pinned, runs: Iterable[RunPin]) -> dict[str, Needs]:
 
 def _of(pinned: Pinned, pin: Pin, wanted: Iterable[tuple[str, int]]) -> Needs:
     kept = pinned.run.lake.kept(pin.name)
-    window = pin.log.oldest if kept is None else _at(pin, clock.now().timestamp() * 1000 - kept.total_seconds() * 1000)
+    oldest = pin.log.readable
+    since_ms = clock.now().timestamp() * 1000 - (kept.total_seconds() * 1000 if kept else 0)
+    window = oldest if kept is None else max(oldest, _at(pin, since_ms))
     if pin.shown == pin.data:  # what followed maintains it, or says what was read: it is not superseded
-        window = min(window, pin.shown)
+        window = max(oldest, min(window, pin.shown))
     else:
         wanted = [*wanted, ("readers see", pin.shown)]
-    versions = [(by, max(version, pin.log.oldest)) for by, version in wanted]
+    versions = [(by, max(version, oldest)) for by, version in wanted]
     older = sorted((version, by) for by, version in versions if version < window)
     holds = tuple(Hold(by, version, pin.log.entries[version].at_ms) for version, by in older)
     floor = min([window, *(hold.version for hold in holds)])

@@ -50,6 +50,8 @@ def removable(pin: Pin, need: Needs) -> list[Path]:
     once they are older than the table's property says: files of a version that is held longer would be gone.
     """
     needed, known = _told(pin.log, need.floor)
+    if needed is None:
+        raise HistoryError(f"{pin.name}: its log does not tell version {need.floor}, which has to stay; wanted it")
     young_ms = clock.milliseconds() - _YOUNG_MS
     found = []
     for place in _data_files(pin.log.folder):
@@ -103,19 +105,20 @@ def clean_log(pin: Pin, need: Needs) -> Found:
     return found
 
 
-def _told(log: Log, floor: int) -> tuple[set[str], set[str]]:
-    """Return the files of a version and all after it, and all that its log names."""
-    needed: set[str] = set()
+def _told(log: Log, floor: int) -> tuple[set[str] | None, set[str]]:
+    """Return the files of a version and all after it, None where it is not told, and all that its log names."""
+    needed: set[str] | None = None
     known: set[str] = set()
     for version, snapshot in log.snapshots():
         if version == floor:
-            needed.update(*map(_paths, snapshot.files.values()))
+            needed = {path for file in snapshot.files.values() for path in _paths(file)}
         entry = log.entries.get(version)
         if entry is not None:
             named = {path for action in entry.of("add") for path in _paths(file_of(action))}
             named.update(str(action["path"]) for action in entry.of("cdc"))
             known |= named
-            needed |= named if version > floor else set()
+            if needed is not None and version > floor:
+                needed |= named
             gone = ({"size": 0, **action} for action in entry.of("remove"))
             known.update(*(_paths(file_of(action)) for action in gone))
     return needed, known
