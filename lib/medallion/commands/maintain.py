@@ -53,7 +53,7 @@ def pin(
         raise ConfError(f"--until: found {until!r}; wanted a day such as 2027-03-31") from None
     prepared, sessions = _prepared(load(pipeline, overrides))
     try:
-        with console(stderr=True).status(f"{pipeline}: pin {run}"):
+        with console(stderr=True).status(f"{pipeline}: pin"):
             placed = runpins.place(prepared, cuts.pin(prepared), sessions, run, day)
     finally:
         sessions.stop()
@@ -71,7 +71,7 @@ def unpin(pipeline: Pipeline, run: RunId, /, *overrides: Overrides, json: Json =
 
     prepared, sessions = _prepared(load(pipeline, overrides))
     try:
-        with console(stderr=True).status(f"{pipeline}: unpin {run}"):
+        with console(stderr=True).status(f"{pipeline}: unpin"):
             runpins.lift(prepared, cuts.pin(prepared), sessions, [run])
     finally:
         sessions.stop()
