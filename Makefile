@@ -5,7 +5,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-ml setup-notebooks demo notebook test test-fast soak reliability bench bench-gold bench-anatomy bench-silver bench-trace bench-overhead bench-quick dist cluster-up cluster-down server worker deploy check lock clean
+.PHONY: help setup setup-ml setup-notebooks demo notebook test test-fast soak reliability bench bench-gold bench-anatomy bench-silver bench-trace bench-maintenance bench-overhead bench-quick dist cluster-up cluster-down server worker deploy check lock clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -56,7 +56,10 @@ bench-silver: setup ## Compare writing changes into a large silver table with ME
 bench-trace: setup ## Show what it costs to look into ten million records, and to mend one
 	$(BIN)/python -m benchmarks.trace --docs
 
-bench: bench-gold bench-anatomy bench-silver bench-trace bench-overhead ## All benchmarks that docs/performance.md shows; hours on a small machine
+bench-maintenance: setup ## Show what maintenance does to a table of a thousand small files
+	$(BIN)/python -m benchmarks.maintenance --docs
+
+bench: bench-gold bench-anatomy bench-silver bench-trace bench-maintenance bench-overhead ## All benchmarks that docs/performance.md shows; hours on a small machine
 
 bench-quick: setup ## The same on small data, to the terminal, in some minutes
 	$(BIN)/python -m benchmarks.gold --lines 300000 --repeats 1 --shares 0.001,0.01 --folder data/bench/gold-quick

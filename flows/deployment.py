@@ -8,6 +8,7 @@ from medallion.errors import ConfError
 
 FILE = "prefect.yaml"
 _STEP = "flows.deployment.from_conf"
+_MAINTAINS = "flows.deployment.of_maintenance"
 _COLLISIONS = {"refuse": "CANCEL_NEW", "wait": "ENQUEUE"}
 
 
@@ -26,13 +27,20 @@ def from_conf(pipeline: str) -> dict[str, Any]:
     }
 
 
+def of_maintenance(pipeline: str) -> dict[str, Any]:
+    """Return the same for the deployment that maintains a pipeline: its schedule is the platform's."""
+    loaded = conf.load(pipeline)
+    schedule = loaded.platform.maintenance
+    return {"project": str(loaded.project), "cron": schedule.cron, "zone": schedule.zone}
+
+
 def check(project: Path) -> None:
     """Raise ConfError where prefect.yaml cannot be used, or does not fit the pipelines' conf."""
     import yaml
 
     try:
         deployments = yaml.safe_load((project / FILE).read_text())["deployments"]
-        names = [_checked(deployment, project) for deployment in deployments]
+        names = [_checked(deployment, project) for deployment in deployments if not _maintains(deployment)]
     except (OSError, yaml.YAMLError) as error:
         raise ConfError(f"{FILE}: cannot be read: {error}") from None
     except (LookupError, TypeError, AttributeError):
@@ -42,6 +50,20 @@ def check(project: Path) -> None:
     for name in conf.pipelines(project):
         if name not in names and conf.load(name, project=project).pipeline.schedule:
             raise ConfError(f"{FILE}: found no deployment {name}; wanted one, for conf gives it a schedule")
+
+
+def _maintains(deployment: dict[str, Any]) -> bool:
+    """Tell whether a deployment maintains a pipeline; raises ConfError where it names two."""
+    asked = deployment["build"][0].get(_MAINTAINS)
+    if asked is None:
+        return False
+    name, run = str(deployment["name"]), deployment["parameters"]["pipeline"]
+    if (name, asked["pipeline"]) != (f"{run}-maintenance", run):
+        raise ConfError(
+            f"{FILE}: deployment {name}: found parameters of {run} and conf of {asked['pipeline']}; wanted "
+            f"{run}-maintenance, and {run} for both"
+        )
+    return True
 
 
 def _checked(deployment: dict[str, Any], project: Path) -> str:

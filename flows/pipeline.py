@@ -97,6 +97,18 @@ def hosted(host: Host) -> Iterator[None]:
         _host.reset(token)
 
 
+@contextmanager
+def host_of(loaded: conf.Conf) -> Iterator[Host]:
+    """Give the host that this process lends, or a Spark of its own for as long as this lasts."""
+    lent = _host.get()
+    host = lent or Host(Sessions(loaded))
+    try:
+        yield host
+    finally:
+        if lent is None:
+            host.sessions.stop()
+
+
 def tell_failure(flow: Flow[..., Any], flow_run: Any, state: State[Any]) -> None:
     """Tell whoever conf names that a flow run failed or crashed."""
     notify("on_failure", flow_run, state)
@@ -132,19 +144,14 @@ def refresh(
     prepared = run.prepare(loaded)
     names = graph.select(prepared.tables, layer=layer, table=table)
     _name_run(" ".join(filter(None, (pipeline, layer, table, prepared.run_id))))
-    lent = _host.get()
-    host = lent or Host(Sessions(loaded))
-    try:
-        with (
-            alerts.recording(loaded, prepared.run_id),
-            lock.running(loaded, prepared.run_id),
-            openlineage.telling(prepared) as telling,
-        ):
-            told = _run(prepared, host, names)
-            telling.passed = told.passed
-    finally:
-        if lent is None:
-            host.sessions.stop()
+    with (
+        host_of(loaded) as host,
+        alerts.recording(loaded, prepared.run_id),
+        lock.running(loaded, prepared.run_id),
+        openlineage.telling(prepared) as telling,
+    ):
+        told = _run(prepared, host, names)
+        telling.passed = told.passed
     ops.record(prepared, told)
     _publish(told)
     _cache(prepared, told)

@@ -204,6 +204,7 @@ def _append(
         good=state.good if state else NO_VERSION,
         cursor=next((m.cursor for m in reversed(manifests) if m.cursor is not None), _cursor(state)),
         received=batch.received,
+        removed=state.account.removed if state and state.account else None,
     )
     if stored == 0 and state is not None:
         done = commits.note(step.lake, target, step.session, account)

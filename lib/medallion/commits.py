@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _TXN_APP = "spark.databricks.delta.write.txnAppId"
 _TXN_VERSION = "spark.databricks.delta.write.txnVersion"
+_FILE_SIZES = ("spark.databricks.delta.optimize.minFileSize", "spark.databricks.delta.optimize.maxFileSize")
 _NOTE = "medallion.run"  # a table property; setting it is the cheapest commit that changes no rows
 
 # Both keep their changes cheap: vectors instead of rewritten files, a feed for whoever follows.
@@ -154,20 +155,74 @@ def _literal(value: Any) -> str:
     return f"'{escaped}'"
 
 
-def note(lake: Lake, target: Target, session: "SparkSession", account: Account) -> Account:
-    """Commit an account without touching rows: a watermark that moved, or a verdict."""
+def note(
+    lake: Lake,
+    target: Target,
+    session: "SparkSession",
+    account: Account,
+    properties: Mapping[str, str | None] | None = None,
+) -> Account:
+    """Commit an account without touching rows: a watermark that moved, a verdict, or properties that are set.
+
+    A property of None goes, in a commit before.
+    """
     if target.state is None:
         raise CommitError(f"{target.name}: nothing to note in a table that does not exist")
+    gone = [name for name, value in (properties or {}).items() if value is None]
+    told = {name: value for name, value in (properties or {}).items() if value is not None}
+    if gone:
+        what = f"UNSET TBLPROPERTIES IF EXISTS ({', '.join(map(_literal, gone))})"
+        done = _altered(lake, target, session, account, what)
+        if not told:
+            return done
+        target = replace(target, state=lake.state(target.name))
     point("commits.before_note")
-    session.conf.set(_METADATA, account.to_json())
-    try:
-        path, noted = backquoted(lake.path(target.name)), f"{account.run_id}.{target.next_version}"
-        with _answered(lake, target, account):
-            session.sql(f"ALTER TABLE delta.{path} SET TBLPROPERTIES ('{_NOTE}' = '{noted}')")
-    finally:
-        session.conf.unset(_METADATA)
+    told[_NOTE] = f"{account.run_id}.{target.next_version}"
+    sets = ", ".join(f"{_literal(name)} = {_literal(value)}" for name, value in told.items())
+    done = _altered(lake, target, session, account, f"SET TBLPROPERTIES ({sets})")
     point("commits.after_note")
+    return done
+
+
+def _altered(lake: Lake, target: Target, session: "SparkSession", account: Account, what: str) -> Account:
+    with _answered(lake, target, account), _with_settings(session, {_METADATA: account.to_json()}):
+        session.sql(f"ALTER TABLE delta.{backquoted(lake.path(target.name))} {what}")
     return _check(lake, target, account)
+
+
+def compact(
+    lake: Lake, target: Target, session: "SparkSession", account: Account, sizes: tuple[int, int], by: Sequence[str]
+) -> Account | None:
+    """Write files anew that are smaller than the first size, up to the second in bytes; None where none were.
+
+    With ``by`` all files are, in ranges of these columns. Rows stay as they are, so that no consumer sees a change.
+    """
+    settings = {_METADATA: account.to_json(), **dict(zip(_FILE_SIZES, map(str, sizes), strict=True))}
+    order = f" ZORDER BY ({', '.join(map(backquoted, by))})" if by else ""
+    point("maintain.before_compact")
+    with _answered(lake, target, account), _with_settings(session, settings):
+        session.sql(f"OPTIMIZE delta.{backquoted(lake.path(target.name))}{order}").collect()
+    point("maintain.after_compact")
+    state = lake.state(target.name)
+    return None if state == target.state else _check(lake, target, account)
+
+
+def remove(
+    lake: Lake, target: Target, session: "SparkSession", account: Account, where: str, staying: "DataFrame | None"
+) -> Account:
+    """Delete the rows of a table ``t`` that meet a condition; of these, rows in ``staying`` stay, by its columns."""
+    done = target.dated(account)
+    into = f"delta.{backquoted(lake.path(target.name))} t"
+    statement = f"DELETE FROM {into} WHERE {where}"
+    if staying is not None:
+        staying.createOrReplaceTempView("_staying")
+        met = " AND ".join(f"t.{column} <=> s.{column}" for column in map(backquoted, staying.columns))
+        statement = f"MERGE INTO {into} USING _staying s ON {met} WHEN NOT MATCHED BY SOURCE AND {where} THEN DELETE"
+    point("maintain.before_remove")
+    with _answered(lake, target, done), _as_transaction(session, target, done):
+        session.sql(statement).collect()
+    point("maintain.after_remove")
+    return _check(lake, target, done)
 
 
 def record(path: str, rows: "pa.Table") -> None:
@@ -175,6 +230,21 @@ def record(path: str, rows: "pa.Table") -> None:
     from deltalake import write_deltalake
 
     write_deltalake(path, rows, mode="append", schema_mode="merge")
+
+
+def tidy(path: str, old: str | None, hours: int | None) -> None:
+    """Remove rows of an ``ops`` table that meet a condition, write the others as few files, and vacuum, without Spark.
+
+    Superseded files stay so many hours, None: for good.
+    """
+    from deltalake import DeltaTable
+
+    table = DeltaTable(path)
+    if old is not None:
+        table.delete(old)
+    table.optimize.compact()
+    if hours is not None:
+        table.vacuum(hours, dry_run=False, enforce_retention_duration=False)
 
 
 def _write(lake: Lake, target: Target, frame: "DataFrame", account: Account, mode: str, **options: str) -> Account:
@@ -207,9 +277,15 @@ def _answered(lake: Lake, target: Target, done: Account) -> Iterator[None]:
 @contextmanager
 def _as_transaction(session: "SparkSession", target: Target, account: Account) -> Iterator[None]:
     """Have the next DML statement of this session carry the account and a transaction id."""
-    settings: dict[str, Any] = {_METADATA: account.to_json()}
+    settings: dict[str, str] = {_METADATA: account.to_json()}
     if target.state is not None:
         settings |= {_TXN_APP: target.state.table_id, _TXN_VERSION: str(target.next_version)}
+    with _with_settings(session, settings):
+        yield
+
+
+@contextmanager
+def _with_settings(session: "SparkSession", settings: Mapping[str, str]) -> Iterator[None]:
     for key, value in settings.items():
         session.conf.set(key, value)
     try:

@@ -30,7 +30,7 @@ def read_version(session: "SparkSession", state: State, version: int) -> "DataFr
 
     Raises HistoryError where files of it are gone or, of a small one, damaged: of others Spark says so.
     """
-    version = state.version if version == state.data and not state.foreign else version
+    version = _same_rows(state, version)
     table = log_files.opened(state.name, state.path, version)
     log_files.require_files(state.name, table)
     small = read_small(table)
@@ -38,6 +38,11 @@ def read_version(session: "SparkSession", state: State, version: int) -> "DataFr
         log_files.require_sound(state.name, table)
         return from_arrow(session, small)
     return session.read.format("delta").option("versionAsOf", version).load(state.path)
+
+
+def _same_rows(state: State, version: int) -> int:
+    """Return the newest version that has the same rows: its files may be fewer, and of older ones some be gone."""
+    return state.version if version == state.data and not state.foreign else version
 
 
 def public(table: Table, frame: "DataFrame") -> "DataFrame":
@@ -80,7 +85,7 @@ def history_statement(table: Silver, state: State, version: int) -> str:
 def _statement(columns: Iterable[str], state: State, version: int, condition: str | None) -> str:
     names = ", ".join(map(backquoted, columns)) or "*"
     where = f" WHERE {condition}" if condition else ""
-    return f"SELECT {names} FROM delta.{backquoted(state.path)} VERSION AS OF {version}{where}"
+    return f"SELECT {names} FROM delta.{backquoted(state.path)} VERSION AS OF {_same_rows(state, version)}{where}"
 
 
 def expectations_of(step: Step) -> tuple[Expectation, ...]:

@@ -37,6 +37,33 @@ def pipeline(file: str, arguments: Sequence[str], about: str) -> int:
     )
 
 
+def maintain(file: str, arguments: Sequence[str], about: str) -> int:
+    """Maintain what the arguments name, and return the exit code; ``file`` is the script that was submitted."""
+    usage = "maintain.py PIPELINE|TABLE [--dry-run] [KEY=VALUE ...]"
+    parser = argparse.ArgumentParser(usage=usage, description=about, allow_abbrev=False)
+    parser.add_argument("words", nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    given = parser.parse_intermixed_args(arguments)
+    names = [word for word in given.words if "=" not in word]
+    if len(names) != 1:
+        parser.error(f"found {' '.join(names) or 'no name'}; wanted one pipeline, or one table by its full name")
+    overrides = [word for word in given.words if "=" in word]
+    return _guarded(
+        lambda: _maintain(names[0], overrides, project=conf.find_project(Path(file)), dry_run=given.dry_run)
+    )
+
+
+def _maintain(name: str, overrides: Sequence[str], *, project: Path, dry_run: bool) -> int:
+    from medallion import work
+
+    archive.require_same_code(project)
+    pipeline, _, table = name.partition(".")
+    loaded = conf.load(pipeline, overrides, project)
+    _require_lasting(loaded)
+    dry_run = dry_run or loaded.platform.runtime.dry_run
+    return work.maintain(loaded, name if table else None, dry_run=dry_run, json=False, eager=True)
+
+
 def _refresh_module(path: Path, overrides: Sequence[str]) -> int:
     """Refresh the table of a module, which tells by its place which one it is."""
     parts = path.parts

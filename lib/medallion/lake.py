@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from medallion import log_files
 from medallion.conf import Conf
+from medallion.conf.duration import Duration
+from medallion.conf.platform import LayerStorage
 from medallion.errors import HistoryError
 from medallion.tables import layer_of
 
@@ -17,6 +19,8 @@ FORMAT = 1  # of the account in a commit's userMetadata
 NO_VERSION = -1
 # In an account's rows: keys that a refresh by what changed may have touched, and those of them without a row now.
 KEYS, GONE = "keys", "gone"
+# Techniques of commits that only maintain a table: what its rows were made from is told by the ones before.
+MAINTAINED = {"compact", "cluster", "expire", "settings", "pin"}
 # Operations that leave a table's rows as they were, whoever ran them.
 HARMLESS = {
     "OPTIMIZE",
@@ -24,6 +28,7 @@ HARMLESS = {
     "VACUUM START",
     "VACUUM END",
     "SET TBLPROPERTIES",
+    "UNSET TBLPROPERTIES",
     "CHECKPOINT",
     "UPGRADE PROTOCOL",
 }
@@ -50,7 +55,8 @@ class Account:
     ``bytes_read`` the size of the files that it had to look into. ``code`` is the commit of git that made it, with a
     ``+`` where files differed from it. ``backfill`` is the upstream version that a silver table is on its way
     to, batch by batch, until it is there. ``received`` of a bronze table is how many records were read, and in how many
-    deliveries, by the UTC day on which landing received them.
+    deliveries, by the UTC day on which landing received them; ``removed`` is what `keep_rows` let go: ``through`` which
+    delivery, how many ``rows`` in all, and ``on`` which day last.
     """
 
     run_id: str
@@ -69,6 +75,12 @@ class Account:
     code: str | None = None
     backfill: int | None = None
     received: Mapping[str, Sequence[int]] | None = None
+    removed: Mapping[str, Any] | None = None
+
+    @property
+    def removed_through(self) -> int:
+        """The delivery up to which a bronze table has let go of records; 0 where it has all."""
+        return int((self.removed or {}).get("through", 0))
 
     def to_json(self) -> str:
         """Return the account as it is stored in ``userMetadata``."""
@@ -184,17 +196,22 @@ class Lake:
             return f"{self.conf.root('silver')}/{pipeline}/_quarantine/{table}"
         return f"{self.conf.root(layer)}/{pipeline}/{table}"
 
-    def retention(self, name: str) -> dict[str, str]:
-        """Return the table properties that keep a table's versions as long as its layer's conf says.
+    def kept(self, name: str) -> Duration | None:
+        """Return for how long a table's superseded versions stay, as its layer's conf says; None: for good."""
+        layer = "silver" if ".quarantine." in name else layer_of(name)
+        storage: LayerStorage = getattr(self.conf.platform.storage, layer)
+        return storage.keep_versions or storage.keep_rows
 
-        Without them Delta's log would forget after 30 days what a version was made from.
+    def retention(self, name: str) -> dict[str, str]:
+        """Return the table properties by which Delta itself removes no version that is to stay.
+
+        Its log is not cleaned by the way, as it would be after 30 days: maintenance alone removes, and asks before who
+        still needs it.
         """
-        storage = getattr(self.conf.platform.storage, "silver" if ".quarantine." in name else layer_of(name))
-        kept = storage.keep_versions or storage.keep_rows
-        if kept is None:
-            return {}
-        properties = ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration")
-        return dict.fromkeys(properties, f"interval {kept.days} days")
+        kept = self.kept(name)
+        durations = ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration")
+        length = {} if kept is None else dict.fromkeys(durations, f"interval {_length(kept)}")
+        return {**length, "delta.enableExpiredLogCleanup": "false"}
 
     def exists(self, name: str) -> bool:
         """Tell whether a table has been created."""
@@ -231,9 +248,19 @@ class Lake:
         found = next((one for one in commits if one.version == version), None)
         return found.account.run_id if found and found.account else ""
 
+    def properties(self, name: str) -> Mapping[str, str]:
+        """Return a table's properties."""
+        found: Mapping[str, str] = log_files.opened(name, self.path(name)).metadata().configuration
+        return found
+
     def size(self, name: str) -> int:
         """Return the bytes of a table's newest version, 0 where it does not exist."""
-        return sum(self._files(name).column("size_bytes").to_pylist()) if self.exists(name) else 0
+        return sum(self.file_sizes(name)) if self.exists(name) else 0
+
+    def file_sizes(self, name: str) -> list[int]:
+        """Return the bytes of each file of a table's newest version."""
+        found: list[int] = self._files(name).column("size_bytes").to_pylist()
+        return found
 
     def columns(self, name: str) -> list[str]:
         """Return the names of the columns that a table stores."""
@@ -241,8 +268,7 @@ class Lake:
 
     def marks_deleted(self, name: str) -> bool:
         """Tell whether a table's rows can be marked as deleted, rather than files be written anew without them."""
-        found = log_files.opened(name, self.path(name)).metadata().configuration
-        return found.get("delta.enableDeletionVectors") == "true"
+        return self.properties(name).get("delta.enableDeletionVectors") == "true"
 
     def stored(self, state: State) -> "Stored":
         """Return how much a table holds at its newest version."""
@@ -318,6 +344,10 @@ class Lake:
                 suffix = f" to version {target}" if commit.operation == "RESTORE" else ""
                 foreign.append(f"{commit.operation}{suffix} at version {commit.version}")
         return State(state.name, state.path, state.table_id, state.version, None, "; ".join(foreign) or None)
+
+
+def _length(kept: Duration) -> str:
+    return f"{kept.hours} hours" if kept.seconds else f"{kept.days} days"
 
 
 def _restored_as_it_was(foreign: list[str], account: Account) -> bool:

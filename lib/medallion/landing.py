@@ -79,6 +79,22 @@ class Landing:
         folder = self.folder / "manifests"
         return max((int(p.stem) for p in folder.glob("*.json")), default=0) if folder.exists() else 0
 
+    def oldest(self) -> int:
+        """Return the number of the oldest delivery that is still there, 0 where there is none."""
+        folder = self.folder / "manifests"
+        return min((int(p.stem) for p in folder.glob("*.json")), default=0) if folder.exists() else 0
+
+    def forget(self, number: int) -> None:
+        """Remove a delivery, its manifest last: stopped in between, it is there to be removed again."""
+        for file in self.manifest(number).files:
+            place = self.folder / file.path
+            place.unlink(missing_ok=True)
+            with suppress(OSError):  # another file of the delivery is still in it
+                place.parent.rmdir()
+        point("maintain.delivery_removed")
+        self._manifest_path(number).unlink()
+        sync(self.folder / "manifests")
+
     def after(self, number: int) -> list[Manifest]:
         """Return the deliveries published after a number, in order."""
         return [self.manifest(n) for n in range(number + 1, self.newest() + 1)]

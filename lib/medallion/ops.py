@@ -7,7 +7,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,74 @@ QUALITY = {
     "example": "string",
     "score": "double",
 }
+
+
+MAINTENANCE = {
+    "run_id": "string",
+    "environment": "string",
+    "started_at": "timestamp",
+    "table": "string",
+    "done": "string",  # in words
+    "files_before": "bigint",  # of the newest version
+    "files_after": "bigint",
+    "bytes_before": "bigint",
+    "bytes_after": "bigint",
+    "rows_removed": "bigint",
+    "files_freed": "bigint",  # data, changes and log
+    "bytes_freed": "bigint",
+    "error": "string",
+}
+TABLES = {"runs": RUNS, "quality": QUALITY, "maintenance": MAINTENANCE}
+_MANY_FILES = 50  # of records, each run's a small one, that are worth to be written as one
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A table of records: how many files it has, and how many rows are older than conf keeps them."""
+
+    name: str
+    files: int
+    old: int
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is to be tidied."""
+        return self.old > 0 or self.files >= _MANY_FILES
+
+
+def kept(conf: Conf) -> list[Kept]:
+    """Return how the tables of records stand; they are read by people alone, so nothing holds them."""
+    from deltalake import DeltaTable
+
+    keep = conf.platform.storage.ops.keep_rows
+    found = []
+    for name in TABLES:
+        path = _path(conf, name)
+        if _exists(path):
+            where = "false" if keep is None else f"started_at < {_moment(clock.now() - keep)}"
+            (row,) = query.select(path, f"SELECT count(*) FILTER (WHERE {where}) AS old FROM t")
+            found.append(Kept(name, len(DeltaTable(path).file_uris()), int(row["old"])))
+    return found
+
+
+def tidy(conf: Conf, run_id: str, name: str) -> None:
+    """Remove records that are older than conf keeps them, and write the others as few files."""
+    storage = conf.platform.storage.ops
+    old = None if storage.keep_rows is None else f"started_at < {_moment(clock.now() - storage.keep_rows)}"
+    stays = storage.keep_versions or storage.keep_rows
+    with lock.writing(_patient(conf), f"{conf.name}.ops.runs", run_id):
+        commits.tidy(_path(conf, name), old, None if stays is None else stays.hours)
+
+
+def _moment(at: datetime) -> str:
+    return f"""arrow_cast('{at.isoformat()}', 'Timestamp(Microsecond, Some("UTC"))')"""
+
+
+def record_maintenance(conf: Conf, run_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append what maintenance did, a row a table."""
+    told = {"run_id": run_id, "environment": conf.environment, "started_at": clock.now()}
+    with lock.writing(_patient(conf), f"{conf.name}.ops.runs", run_id):
+        _append(_path(conf, "maintenance"), MAINTENANCE, [{**told, **row} for row in rows])
 
 
 def record(run: "Run", report: "Report") -> None:

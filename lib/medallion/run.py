@@ -71,7 +71,7 @@ def _run_step(run: Run, sessions: Sessions, name: str) -> Outcome:
     except LakehouseError as error:
         outcome = Outcome(name, "failed", error=str(error))
     except Exception as error:  # noqa: BLE001 - a transform may raise anything, and the other tables go on
-        outcome = Outcome(name, "failed", error=f"{name}: {_told(sessions, name, error)}")
+        outcome = Outcome(name, "failed", error=f"{name}: {told(sessions, name, error)}")
     outcome.seconds = round(time.monotonic() - started, 2)
     _log(outcome)
     return outcome
@@ -153,7 +153,7 @@ def _refresh(step: Step, table: Table) -> Outcome:
     return gold.refresh(step, table)
 
 
-def _told(sessions: Sessions, name: str, error: Exception) -> str:
+def told(sessions: Sessions, name: str, error: Exception) -> str:
     """Return in a line what went wrong; with its stack in the log only where it may be the code's own fault."""
     from deltalake.exceptions import DeltaError
     from py4j.protocol import Py4JError  # type: ignore[import-untyped]

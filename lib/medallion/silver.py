@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from medallion import commits, curate, gate, intervals, outcomes, quarantine
+from medallion import commits, curate, gate, intervals, kept, outcomes, quarantine
 from medallion.chosen import Chosen, choose
 from medallion.curate import contract
 from medallion.errors import CommitError, QualityError
@@ -24,6 +24,8 @@ from medallion.trace.versions import state_at, upstream_at
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+STORED = f"_outcome IN ('written', '{outcomes.ADJUSTED}')"
 
 
 def refresh(step: Step, table: Silver) -> Outcome:
@@ -43,6 +45,7 @@ def refresh(step: Step, table: Silver) -> Outcome:
         planned = replace(planned, technique="affected_keys", reason="replay of what was quarantined or waits")
     if planned.technique == "skip":
         return _unjudged_or_skipped(step, planned)
+    planned = _without_old(table, planned)
     point("silver.planned")
     outcome = _curate(step, table, planned, choose(step, table, planned))
     if outcome is None and is_again:
@@ -78,8 +81,15 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
         if planned.technique != "full" and step.lake.size(table.name) >= commits.LARGE_BYTES:
             rows = holder.cache(rows)
             keys = _keys(table, rows, chosen, holder)
-        sorted_out = holder.cache(_sort_out(table, chosen, rows, columns, _stored(step, planned, keys)))
+        old = _kept(step, table, planned)
+        if old is not None:
+            sorted_out = holder.cache(kept.sorted_out(table, rows, columns, old, chosen.records))
+        else:
+            sorted_out = holder.cache(_sort_out(table, chosen, rows, columns, _stored(step, planned, keys)))
         counted = outcomes.count(table, sorted_out, row_rules(gate.expectations_of(step)))
+        if old is not None:
+            counted = replace(counted, rows={**counted.rows, "kept": counted.adjusted})
+            planned = replace(planned, reason=f"{planned.reason}; {_told_kept(planned, table, counted.adjusted)}")
         point("silver.judged")
         if counted.displaced and planned.technique != "full":
             return None
@@ -94,6 +104,37 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
     state = step.lake.state(table.name)
     told = (planned.technique, planned.reason, state.version if state else None, counted.rows, counted.checks)
     return Outcome(table.name, "done", *told, score=counted.score)
+
+
+def _kept(step: Step, table: Silver, planned: Plan) -> "DataFrame | None":
+    """Return stored rows that a refresh in full must not lose, if there may be any; see `kept`."""
+    if planned.technique != "full":
+        return None
+    return kept.stored(step.session, table, planned.state, planned.upstream[table.reads])
+
+
+def _without_old(table: Silver, planned: Plan) -> Plan:
+    """Say of a first load that records are gone, so that rows made of them do not come back."""
+    through = kept.removed_through(planned.upstream[table.reads])
+    if planned.state is not None or not through:
+        return planned
+    told = f"without rows of deliveries up to {through}, whose records {table.reads} has let go"
+    return replace(planned, reason=f"{planned.reason}, {told}")
+
+
+def _told_kept(planned: Plan, table: Silver, count: int) -> str:
+    through = kept.removed_through(planned.upstream[table.reads])
+    return f"{count} rows stay as they were: {table.reads} has let go of records of deliveries up to {through}"
+
+
+def made_anew(step: Step, table: Silver, planned: Plan, records: "DataFrame") -> "DataFrame":
+    """Return the judged rows that all records make, with what the planned-on version keeps of records that are gone.
+
+    For whoever holds a version against its recomputation: its rows are those with an outcome in `STORED`.
+    """
+    rows = curated(step, table, planned, records)
+    old = _kept(step, table, planned)
+    return of_all(table, rows) if old is None else kept.sorted_out(table, rows, contract(table, rows), old, records)
 
 
 def _keys(table: Silver, rows: "DataFrame", chosen: Chosen, holder: Holder) -> Keys:
@@ -160,7 +201,7 @@ def _written(table: Silver, rows: "DataFrame", columns: Sequence[str]) -> "DataF
     from pyspark.sql import functions as F
 
     docs = {**INTERVAL, **{name: doc for name, (_, doc) in table.columns.items()}}
-    return rows.where(f"_outcome IN ('written', '{outcomes.ADJUSTED}')").select(
+    return rows.where(STORED).select(
         [F.col(c).alias(c, metadata={"comment": docs[c]} if c in docs else {}) for c in columns]
     )
 

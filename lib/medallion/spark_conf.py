@@ -19,6 +19,8 @@ SETTINGS = {
     "spark.ui.showConsoleProgress": "false",
     # Six blocks of a deletion vector: no change feed of a file then outgrows what Delta reads back (`log_files`).
     "spark.sql.files.maxRecordsPerFile": str(log_files.FILE_ROWS),
+    # What stays is up to maintenance, by who needs it; readers look whether files are there before they read.
+    "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": "false",
     # Small tables: every job that lists or replays a log costs more than its data.
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from medallion import alerts, graph, ops, report, run
 from medallion.conf import Conf
 from medallion.errors import ConfError, StorageError
+from medallion.maintain import forecast
+from medallion.maintain import work as upkeep
 from medallion.output import console, tell
 from medallion.progress import Progress
 from medallion.session import Sessions
 from medallion.step import Asked, Run
 from medallion.tables import Silver
-from medallion.views import names, status
+from medallion.views import maintenance, names, status
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,6 +63,30 @@ def replay(conf: Conf, overrides: Sequence[str], *, table: str | None, json: boo
         return 0
     again = replace(prepared, asked=Asked(quarantined=True))
     return _execute(again, graph.with_downstream(prepared.tables, chosen), overrides, json=json)
+
+
+def maintain(conf: Conf, table: str | None, *, dry_run: bool, json: bool, eager: bool = False) -> int:
+    """Say what maintenance of a pipeline, or of one table, would do; or do it, and say what it freed.
+
+    With ``eager`` Spark is started even if nothing needs it: YARN counts a driver without it as failed.
+    """
+    prepared = run.prepare(conf)
+    only = graph.select(prepared.tables, table=table) if table else []
+    if dry_run:
+        planned = maintenance.Planned(conf.name, conf.environment, forecast.of(prepared, only))
+        tell(planned.facts(), planned.render, json=json)
+        return 0
+    sessions = Sessions(conf)
+    try:
+        if eager:
+            sessions.start()
+        with console(stderr=True).status(f"{conf.name}: looking at what is due") as status:
+            done = upkeep.maintain(prepared, sessions, only, lambda name: status.update(f"maintaining {name}"))
+    finally:
+        sessions.stop()
+    found = maintenance.Maintained(conf.name, conf.environment, prepared.run_id, done)
+    tell(found.facts(), found.render, json=json)
+    return 0 if found.passed else 1
 
 
 def _execute(prepared: Run, chosen: Sequence[str], overrides: Sequence[str], *, json: bool) -> int:

@@ -19,7 +19,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 def sensors(project: Callable[..., Conf], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small project with one pipeline and its deployment, both sound."""
     folder = project("sensors", modules("sensors"), CONF).project
-    first, _, _ = (PROJECT / "prefect.yaml").read_text().partition("  - name: activity")
+    first, _, rest = (PROJECT / "prefect.yaml").read_text().partition("  - name: activity")
+    first += "  - name: shop-maintenance" + rest.partition("  - name: shop-maintenance")[2].partition("  - name:")[0]
     (folder / "prefect.yaml").write_text(first.replace("shop", "sensors"))
     monkeypatch.setenv("MEDALLION_HOME", str(folder))
     return folder
@@ -35,7 +36,8 @@ def test_every_pipeline_of_this_project_is_deployed_as_its_conf_says() -> None:
     deployment.check(PROJECT)
 
     deployed = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
-    assert {one["name"] for one in deployed} == set(pipelines(PROJECT))
+    known = pipelines(PROJECT)
+    assert {one["name"] for one in deployed} == {*known, *(f"{name}-maintenance" for name in known)}
 
 
 def test_prefect_yaml_names_no_place_and_no_time() -> None:

@@ -12,6 +12,7 @@ import pytest
 from prefect.artifacts import Artifact
 from prefect.testing.utilities import prefect_test_harness
 
+from flows.maintenance import maintain
 from flows.pipeline import Host, RunFailedError, Turns, hosted, refresh
 from medallion import bronze, lock
 from medallion.errors import ConfError, LakehouseError, LandingError, LockedError
@@ -216,3 +217,18 @@ def test_a_dry_run_is_refused_since_a_flow_writes(sensors: Any) -> None:
         refresh("dry", [*overrides, "runtime.dry_run=true"])
 
     assert lake.versions() == {}
+
+
+def test_maintenance_is_a_flow_that_gives_way_to_a_run(sensors: Any) -> None:
+    lake, overrides = sensors("maintained")
+    lake.deliver("readings", reading(1, "roof"))
+    overrides.append("storage.gold.keep_versions=30 days")  # which tables do not say yet
+    assert lake.run().passed
+
+    with hosted(Host(lake.sessions)):
+        with lock.running(lake.conf, "at-work"), pytest.raises(LockedError, match="at-work"):
+            maintain("maintained", overrides)
+        done = {one.table: one.done for one in maintain("maintained", overrides)}
+
+    assert done == {"maintained.gold.places": ["properties as conf says"]}
+    assert "maintained.gold.places" in Artifact.get("maintained-maintenance").data

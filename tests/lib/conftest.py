@@ -104,8 +104,8 @@ class Lab:
     def conf(self, *overrides: str) -> Conf:
         return conf_door.load("lab", overrides, self.folder)
 
-    def prepare(self) -> Run:
-        return run.prepare(self.conf())
+    def prepare(self, *overrides: str) -> Run:
+        return run.prepare(self.conf(*overrides))
 
     def commit(self, name: str, rows: pa.Table, account: Account | None = None) -> None:
         """Append rows in a commit with an account, as the engine would; without one, as somebody else."""

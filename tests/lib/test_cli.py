@@ -62,6 +62,10 @@ def test_help_lists_the_commands(capsys):
         "sample",
         "land",
         "audit",
+        "maintain",
+        "pin",
+        "unpin",
+        "pins",
         "version",
     ):
         assert f" {command} " in text
@@ -69,7 +73,22 @@ def test_help_lists_the_commands(capsys):
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "plan", "replay", "status", "history", "show", "tables", "sample", "land", "audit"]
+    "command",
+    [
+        "run",
+        "plan",
+        "replay",
+        "status",
+        "history",
+        "show",
+        "tables",
+        "sample",
+        "land",
+        "audit",
+        "maintain",
+        "pin",
+        "pins",
+    ],
 )
 def test_help_of_a_command_has_its_usage_with_overrides_and_json(capsys, command):
     assert main([command, "--help"]) == 0
@@ -100,6 +119,11 @@ def test_help_of_a_command_has_its_usage_with_overrides_and_json(capsys, command
         (["land", "lab", "nope", "x.json"], "sources.nope: missing; found readings"),
         (["land", "lab", "readings"], "command line: no file; wanted at least one"),
         (["land", "lab", "readings", "gone.json"], "command line: no such file: gone.json"),
+        (["maintain", "lab.gold.nope"], "table: found 'lab.gold.nope'; wanted one of lab.bronze.readings"),
+        (["pin", "lab", "r", "--until", "soon"], "--until: found 'soon'; wanted a day such as 2027-03-31"),
+        (["pin", "lab", "r", "--until", "2001-01-01"], "--until: found 2001-01-01, which has passed; wanted today or"),
+        (["pin", "lab", "r", "--until", "2999-01-01"], "lab: found no commit of run 'r'; `medallion status lab` lists"),
+        (["unpin", "lab", "r"], "lab: r is not pinned; `medallion pins lab` lists what is"),
         (["sample", "lab", "--day", "-1"], "sample of lab: day -1; wanted 0 or more"),
     ],
 )

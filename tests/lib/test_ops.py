@@ -87,3 +87,20 @@ def test_record_by_two_processes_at_once_loses_no_row(lab):
     expected = sorted(f"{who}{number}" for who in "ab" for number in range(4))
     assert sorted(row["run_id"] for row in _rows(lab, "runs")) == expected
     assert sorted(row["run_id"] for row in _rows(lab, "quality")) == expected
+
+
+def test_old_records_go_and_the_others_are_few_files(lab, monkeypatch):
+    monkeypatch.setenv("MEDALLION_NOW", "2026-06-01T00:00:00+00:00")
+    conf = lab.conf("storage.ops.keep_rows=1 year")
+    for year in (2018, *[2026] * 3):
+        ops.record(run.prepare(conf), Report("lab", f"r{year}", "dev", f"{year}-01-31T06:00:00+00:00", [DONE]))
+
+    before = {one.name: one for one in ops.kept(conf)}
+    ops.tidy(conf, "m1", "runs")
+
+    assert before["runs"] == ops.Kept("runs", files=4, old=1)
+    assert before["runs"].is_due
+    assert [row["run_id"] for row in _rows(lab, "runs")] == ["r2026"] * 3
+    after = {one.name: one for one in ops.kept(conf)}
+    assert after["runs"] == ops.Kept("runs", files=1, old=0)
+    assert not any(one.is_due for one in ops.kept(lab.conf()))

@@ -42,8 +42,8 @@ def _refusal(text: str) -> str:
         ("runtime: many", "runtime: found text; wanted a map of parallel_jobs"),
         (
             "runtimes: {}",
-            "runtimes: unknown key; wanted one of cache, connections, notifications, openlineage, receiver, runtime, "
-            "spark, storage",
+            "runtimes: unknown key; wanted one of cache, connections, maintenance, notifications, openlineage, "
+            "receiver, runtime, spark, storage",
         ),
         ("spark: {remote: http://x}", "spark.remote: found 'http://x'; wanted a Spark Connect server"),
         ("spark: {conf: {a: [1]}}", "spark.conf.a: found a list; wanted a map of Spark settings"),

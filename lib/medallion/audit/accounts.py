@@ -81,7 +81,7 @@ def _uneven(table: Table, entry: Entry, account: Account) -> Iterator[str]:
     if not isinstance(table, Silver) and rows["read"] != rows["written"]:
         yield "read is not written"
     if entry.operation == "WRITE" and entry.replaced is None:
-        yield from _overwritten(rows["written"], entry)
+        yield from _overwritten(rows["written"] + rows.get("kept", 0), entry)
     merged = _merged(entry)
     if merged is not None:
         # Tombstones of children, and versions that get another end, are written besides.
@@ -99,6 +99,8 @@ def _uneven_append(rows: Mapping[str, int], entry: Entry) -> Iterator[str]:
         yield f"Delta wrote {entry.metric('numOutputRows')} rows, its files have {_added(entry)}"
     if entry.operation != "WRITE" and stored:
         yield "it stored rows in a commit that writes none"
+    if rows.get("removed", 0) != (_removed(entry) or 0):
+        yield f"Delta removed {_removed(entry)} rows"
 
 
 def _uneven_patch(rows: Mapping[str, int], entry: Entry) -> Iterator[str]:
@@ -118,6 +120,12 @@ def _merged(entry: Entry) -> int | None:
         return entry.replaced[1]
     merged = entry.metric("numTargetRowsInserted") + entry.metric("numTargetRowsUpdated")
     return merged if entry.operation == "MERGE" else None
+
+
+def _removed(entry: Entry) -> int | None:
+    """Return how many rows a commit took away by a condition; None where it did something else."""
+    told = {"DELETE": "numDeletedRows", "MERGE": "numTargetRowsDeleted"}.get(entry.operation)
+    return None if told is None else entry.metric(told)
 
 
 def _overwritten(written: int, entry: Entry) -> Iterator[str]:
@@ -156,6 +164,8 @@ def _expected(entry: Entry, before: int | None) -> int | None:
         return before + entry.metric("numOutputRows")
     if entry.operation == "MERGE":
         return before + entry.metric("numTargetRowsInserted") - entry.metric("numTargetRowsDeleted")
+    if entry.operation == "DELETE" and entry.account is not None:
+        return before - (_removed(entry) or 0)
     return None if entry.account is None else before
 
 
@@ -206,8 +216,5 @@ def _differs(row: dict[str, Any], record: dict[str, Any]) -> bool:
 
 
 def _bronze_of(pinned: Pinned, table: Table) -> Pin | None:
-    """Return the bronze table whose records a silver table's rows come from, up its parents."""
-    while isinstance(table, Silver):
-        table = pinned.run.tables[table.reads]
-    pin = pinned.tables.get(table.name)
+    pin = pinned.source_of(table.name)
     return pin if pin is not None and pin.problem is None and pin.data != NO_VERSION else None

@@ -8,6 +8,7 @@ from typing import Any
 from medallion.audit import posted, sql
 from medallion.audit.finding import Result, first_line
 from medallion.audit.pins import Pin, Pinned
+from medallion.conf import Source
 from medallion.errors import LandingError
 from medallion.landing import Landing, Manifest
 from medallion.tables import Bronze
@@ -124,7 +125,8 @@ def _records(pinned: Pinned, table: Bronze, pin: Pin, result: Result) -> None:
     if mark is None:
         return
     landing = Landing(pinned.conf, table.source)
-    numbers = pinned.chosen(list(range(1, mark.version + 1)), f"records of {table.source}")
+    first = _first_kept(pin, landing, pinned.conf.source(table.source), result)
+    numbers = pinned.chosen(list(range(first, mark.version + 1)), f"records of {table.source}")
     compared = Compared()
     looked, trouble = 0, ""
     for number in numbers:
@@ -136,10 +138,30 @@ def _records(pinned: Pinned, table: Bronze, pin: Pin, result: Result) -> None:
         except Exception as error:  # noqa: BLE001  one that cannot be read is told, and the others are looked at
             trouble = trouble or f"; delivery {number} cannot be read: {first_line(error)}"
     result.saw("records", compared.records)
-    if looked < mark.version:
+    there = mark.version - first + 1
+    if looked < there:
         told = trouble or " (sampled)"
-        result.skip(pin.name, f"records of {mark.version - looked} of {mark.version} deliveries{told}")
+        result.skip(pin.name, f"records of {there - looked} of {there} deliveries{told}")
     _tell(pin, table, compared, result)
+
+
+def _first_kept(pin: Pin, landing: Landing, source: Source, result: Result) -> int:
+    """Return the first delivery that both landing and bronze still have as it was; says what retention has removed.
+
+    What an extract brought is told by the one before it, which must be there, too.
+    """
+    removed = (pin.newest.removed if pin.newest else None) or {}
+    through, oldest = pin.newest.removed_through if pin.newest else 0, max(1, landing.oldest())
+    if through:
+        told = (
+            f"{removed['rows']} records of deliveries up to {through}, which keep_rows removed, last on {removed['on']}"
+        )
+        result.skip(pin.name, told)
+    if oldest > 1 and source.delivers == "snapshot":
+        oldest = oldest + 1 if source.extract == "delivery" else landing.newest() + 1
+    if oldest > through + 1:
+        result.skip(pin.name, f"records of deliveries up to {oldest - 1}, which landing has let go, wholly or in part")
+    return max(through + 1, oldest)
 
 
 def _delivery(pinned: Pinned, table: Bronze, pin: Pin, manifest: Manifest, compared: Compared) -> None:

@@ -140,6 +140,11 @@ class Log:
         """The oldest version that is still told."""
         return min(self.entries, default=-1)
 
+    @property
+    def readable(self) -> int:
+        """The oldest version that is told both by itself and as a whole; raises LookupError where none is."""
+        return max(self.oldest, self._start() or 0)
+
     def accounts(self) -> Iterator[tuple[Entry, Account]]:
         """Yield the engine's commits with their accounts, oldest first."""
         for entry in self.entries.values():

@@ -15,6 +15,7 @@ from medallion.tables import Bronze, Table
 SOON_DAYS = 3
 _DAY_MS = 24 * 60 * 60 * 1000
 _RETENTIONS = {"delta.logRetentionDuration": 30.0, "delta.deletedFileRetentionDuration": 7.0}  # Delta's own days
+_CLEANED = "delta.enableExpiredLogCleanup"
 
 Standing = Literal["ok", "half", "soon", "gone"]
 
@@ -25,7 +26,7 @@ class Margin:
 
     ``pending`` are the versions it has yet to read, ``gone`` those of them that the log forgot, ``lacking`` their files
     that are not there. Days are None where the table does not say in days how long it keeps history; with nothing
-    pending all of them are left.
+    pending all of them are left. What is ``held`` stays beyond that until it is read: only maintenance removes it.
     """
 
     consumer: str
@@ -36,6 +37,7 @@ class Margin:
     lacking: tuple[str, ...] = ()
     kept_days: float | None = None
     left_days: float | None = None
+    held: bool = False
 
     @property
     def standing(self) -> Standing:
@@ -44,7 +46,7 @@ class Margin:
             return "gone"
         if self.left_days is None or self.kept_days is None or not self.pending:
             return "ok"
-        if self.left_days <= SOON_DAYS:
+        if self.left_days <= SOON_DAYS and not self.held:
             return "soon"
         return "half" if self.left_days < self.kept_days / 2 else "ok"
 
@@ -105,7 +107,9 @@ def _margin(consumer: str, consumed: int, above: Pin, kind: Table) -> Margin:
     )
     kept = _kept_days(above)
     age = _age_days(above.log.entries[pending[0]].at_ms) if pending else 0.0
-    return Margin(consumer, above.name, consumed, pending, (), lacking, kept, None if kept is None else kept - age)
+    left = None if kept is None else kept - age
+    held = above.configuration.get(_CLEANED) == "false"
+    return Margin(consumer, above.name, consumed, pending, (), lacking, kept, left, held)
 
 
 def _changes(above: Pin, version: int) -> list[str]:
@@ -116,7 +120,12 @@ def _changes(above: Pin, version: int) -> list[str]:
 
 
 def _kept_days(above: Pin) -> float | None:
-    """Return for how many days a table keeps its log and what versions are made of, None where it says otherwise."""
+    """Return for how many days a table keeps its log and what versions are made of, None where it says otherwise.
+
+    None, too, where nothing but maintenance cleans its log, and conf says that versions stay for good.
+    """
+    if above.configuration.get(_CLEANED) == "false" and not _RETENTIONS.keys() & above.configuration.keys():
+        return None
     days = [_in_days(above.configuration.get(name), default) for name, default in _RETENTIONS.items()]
     return None if None in days else min(day for day in days if day is not None)
 
@@ -124,8 +133,8 @@ def _kept_days(above: Pin) -> float | None:
 def _in_days(told: str | None, default: float) -> float | None:
     if told is None:
         return default
-    found = re.fullmatch(r"interval (\d+) days?", told)
-    return float(found[1]) if found else None
+    found = re.fullmatch(r"interval (\d+) (day|hour)s?", told)
+    return float(found[1]) / (24 if found[2] == "hour" else 1) if found else None
 
 
 def _age_days(at_ms: int) -> float:

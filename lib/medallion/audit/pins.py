@@ -90,6 +90,18 @@ class Pinned:
             if isinstance(table, kind) and pin is not None and pin.problem is None:
                 yield table, pin
 
+    def source_of(self, name: str) -> Pin | None:
+        """Return the bronze table whose records a silver table comes from, up its parents; None where not there."""
+        table = self.run.tables[name]
+        while isinstance(table, Silver):
+            table = self.run.tables[table.reads]
+        return self.tables.get(table.name)
+
+    def removed_through(self, name: str) -> int:
+        """Return the delivery up to which the records are gone that a silver table's rows come from; 0 for none."""
+        pin = self.source_of(name)
+        return pin.newest.removed_through if pin and pin.newest else 0
+
     def unsettled(self, name: str) -> str | None:
         """Return the run that wrote a table's quarantine, not yet the table, and was the last at it; else None.
 

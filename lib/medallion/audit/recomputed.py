@@ -80,7 +80,7 @@ def _bytes(pin: Pin, pinned: Pinned, upstream: Mapping[str, State]) -> int:
 def _silver(pinned: Pinned, step: Step, table: Silver, planned: Plan, pin: Pin, result: Result) -> None:
     """Curate all records, as a full refresh would, and compare what it would write and reject with what is there."""
     records = gate.upstream_rows(step, planned.upstream[table.reads])
-    rows = silver.of_all(table, silver.curated(step, table, planned, records)).persist()
+    rows = silver.made_anew(step, table, replace(planned, state=pin.state_at(pin.good)), records).persist()
     try:
         _written(step, table, rows, pin, result)
         _rejected(pinned, step, table, rows, result)
@@ -90,7 +90,7 @@ def _silver(pinned: Pinned, step: Step, table: Silver, planned: Plan, pin: Pin, 
 
 def _written(step: Step, table: Silver, rows: "DataFrame", pin: Pin, result: Result) -> None:
     stored = silver.told_by_records(table, gate.read_version(step.session, pin.state_at(pin.good), pin.good))
-    anew = rows.where("_outcome = 'written'").select(*stored.columns)
+    anew = rows.where(silver.STORED).select(*stored.columns)
     _compare(table.name, anew, stored, table.key, pin, result)
 
 
@@ -109,6 +109,12 @@ def _rejected(pinned: Pinned, step: Step, table: Silver, rows: "DataFrame", resu
         result.skip(name, f"it is of version {pin.data}, which did not pass; readers see {pin.good}")
         return
     stored = gate.read_version(step.session, held.state_at(held.version), held.version).select(*anew.columns)
+    if through := pinned.removed_through(
+        table.name
+    ):  # since this version was made: what was rejected of them went along
+        stays = rows.where(f"_delivery > {through}").select(*quarantine.KEY)
+        stays = stays.union(stored.select(*quarantine.KEY)).distinct()
+        anew = anew.join(stays, on=list(quarantine.KEY), how="semi")
     found = differences(anew, stored, quarantine.KEY)
     _saw(held, result)
     if found and (run_id := pinned.unsettled(table.name)):

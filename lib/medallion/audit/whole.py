@@ -181,7 +181,7 @@ def _pointers(pin: Pin, result: Result) -> None:
 def _wrong_pointers(log: Log) -> Iterator[str]:
     before: int | None = None
     for entry, account in log.accounts():
-        wanted = entry.version if entry.operation in ("WRITE", "MERGE") else before
+        wanted = entry.version if entry.operation in ("WRITE", "MERGE", "DELETE") else before
         if wanted is not None and account.data != wanted:
             yield f"version {entry.version}: data {account.data}, but the last version that changed rows is {wanted}"
         if not -1 <= account.good <= account.data:

@@ -16,8 +16,9 @@ from medallion.conf.duration import Duration
 from medallion.conf.expectation import Expectation
 from medallion.conf.intake import Connection
 from medallion.conf.model import Key, Refresh, listing, validated
-from medallion.conf.pipeline import Pipeline, Schedule, Source, places
+from medallion.conf.pipeline import Pipeline, Source, places
 from medallion.conf.platform import LAYERS, LayerStorage, Platform, Runtime, Spark, secrets_of
+from medallion.conf.schedule import Schedule
 from medallion.conf.secret import SecretRef
 from medallion.conf.yaml_file import parse_scalar, read_yaml
 from medallion.errors import ConfError

@@ -3,9 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, PlainValidator, field_validator, model_validator
 from pydantic import Strict as StrictMode
@@ -14,6 +12,7 @@ from medallion.conf.cache import PipelineCache
 from medallion.conf.expectation import Expectation
 from medallion.conf.intake import DatabaseIntake, Intake
 from medallion.conf.model import Key, Name, Problem, Refresh, Strict
+from medallion.conf.schedule import Schedule
 
 _JSON_PATH = re.compile(r"\$(\.[A-Za-z_]\w*|\[\d+\]|\['[^']+'\])+")
 _TABLE = re.compile(r"(bronze|silver|gold)\.[a-z][a-z0-9_]*")
@@ -123,36 +122,6 @@ class Source(Strict):
         if self.format != "json" and self.records is not None:
             raise ValueError(f"records: a {self.format} file has rows; wanted none")
         return self
-
-
-class Schedule(Strict):
-    """When a pipeline runs by itself: a cron line of five fields, read in a time zone."""
-
-    cron: str = Field(description="a cron line of five fields, such as 0 6 * * *")
-    zone: str = Field(description="an IANA time zone, such as UTC or Europe/Vienna")
-
-    @field_validator("cron")
-    @classmethod
-    def _comes(cls, cron: str) -> str:
-        from cronsim import CronSim, CronSimError  # only a pipeline with a schedule pays for it
-
-        problem = f"found {cron[:40]!r}; wanted a cron line of five fields, such as 0 6 * * *"
-        if len(cron.split()) != 5 or len(cron) > 200 or not cron.isascii():
-            raise ValueError(problem)
-        try:
-            next(CronSim(cron, datetime(2024, 1, 1)))
-        except (CronSimError, StopIteration):  # the latter: a day that never comes
-            raise ValueError(problem) from None
-        return cron
-
-    @field_validator("zone")
-    @classmethod
-    def _exists(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones, such as Europe
-            raise ValueError(f"found {zone[:40]!r}; wanted an IANA time zone such as Europe/Vienna") from None
-        return zone
 
 
 Expectations = Annotated[tuple[Expectation, ...], StrictMode(False)]

@@ -12,6 +12,7 @@ from medallion.conf.intake import Connection, Receiver
 from medallion.conf.model import Refresh, Strict
 from medallion.conf.notifications import Notifications
 from medallion.conf.openlineage import OpenLineage
+from medallion.conf.schedule import Schedule
 from medallion.conf.secret import SecretRef
 
 LAYERS = ("landing", "bronze", "silver", "gold", "ops")
@@ -121,6 +122,10 @@ class Platform(Strict):
     storage: Storage = Field(description="a map of landing, bronze, silver, gold and ops")
     spark: Spark = Field(default=Spark(), description="a map of master, remote and conf")
     runtime: Runtime = Field(default=Runtime(), description="a map of parallel_jobs, dry_run, retries and so on")
+    maintenance: Schedule = Field(
+        default=Schedule.model_construct(cron="30 2 * * 0", zone="UTC"),
+        description="a map of cron and zone: when pipelines are maintained",
+    )
     notifications: Notifications = Field(default=Notifications(), description="a map of channels, on_failure and so on")
     openlineage: OpenLineage = Field(
         default=OpenLineage(), description="a map of to, key, namespace and timeout_seconds"

@@ -16,6 +16,8 @@ from medallion.health import late, runs
 from medallion.health.found import Backlog, Behind, Judged, Pipeline, Score, Standing, Trouble, command
 from medallion.lake import NO_VERSION, State
 from medallion.landing import Landing
+from medallion.maintain import runpins
+from medallion.output import counted
 from medallion.step import Run
 from medallion.tables import Bronze, Silver
 from medallion.views.names import quarantine_of
@@ -62,6 +64,7 @@ def _look(conf: Conf, found: Pipeline, newest: str | None) -> None:
     found.backlog = list(_backlog(prepared, states))
     pinned = pins.pin(prepared)
     found.margins = list(margins.margins(pinned))
+    found.pinned = {one.run_id: one.until.isoformat() for one in runpins.of(pinned)}
     found.behind = list(_behind(pinned, found.margins))
     found.judged = list(late.judged(conf, prepared.lake, prepared.tables, states))
     scored = {table: told for table, told in ops.scores(conf, runs.BEFORE + 1).items() if table in states}
@@ -142,6 +145,9 @@ def _margins(conf: Conf, left: Iterable[Margin]) -> Iterator[Trouble]:
         label = f"history of {one.upstream}"
         if one.standing == "gone":
             yield Trouble("red", one.consumer, f"{label} is gone", margins.in_full(conf.name), "late", label)
+        elif one.standing != "ok" and one.held:
+            what = f"has yet to read {counted(len(one.pending), 'versions')} of {one.upstream}, which maintenance keeps"
+            yield Trouble("warn", one.consumer, f"{what} for it", command(conf, f"run {conf.name}"), "late", label)
         elif one.standing != "ok":
             days = f"{one.left_days:,.0f} of {one.kept_days:,.0f} days"
             what = f"of the history of {one.upstream} that it has yet to read {days} are left"

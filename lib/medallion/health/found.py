@@ -74,7 +74,10 @@ class Score:
 
 @dataclass
 class Pipeline:
-    """One pipeline; ``last_run`` and ``last_passed`` are when those began, None where there was none."""
+    """One pipeline; ``last_run`` and ``last_passed`` are when those began, None where there was none.
+
+    ``pinned`` pairs runs that are kept whole with until when.
+    """
 
     pipeline: str
     environment: str
@@ -87,6 +90,7 @@ class Pipeline:
     quarantined: int = 0
     waiting: int = 0
     margins: list[Margin] = field(default_factory=list)
+    pinned: dict[str, str] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
 
     @property

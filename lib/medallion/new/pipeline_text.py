@@ -37,6 +37,10 @@ DEPLOYMENT = """\
   schedules: []
   parameters: {pipeline: $pipeline, overrides: [], layer: null, table: null}
   build: [{flows.deployment.from_conf: {id: conf, pipeline: $pipeline}}]
+- name: $pipeline-maintenance
+  <<: *maintenance
+  parameters: {pipeline: $pipeline, overrides: [runtime.on_locked=wait]}
+  build: [{flows.deployment.of_maintenance: {id: conf, pipeline: $pipeline}}]
 """
 
 _BRONZE = '''\

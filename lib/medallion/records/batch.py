@@ -90,6 +90,23 @@ def _by_day(manifests: Sequence[Manifest], counted: Mapping[int, int]) -> dict[s
     return found
 
 
+def last_extracts(landing: Landing, source: Source, newest: int) -> list[Manifest]:
+    """Return the extracts that the next ones are compared with: the newest delivery, or the last file of each name."""
+    if newest == 0:
+        return []
+    manifest = landing.manifest(newest)
+    if source.extract != "file":
+        return [manifest]
+    found = {name: numbers[-1] for name, numbers in _earlier(landing, source, [manifest]).items()}
+    of_file = [(name, landing.manifest(number)) for name, number in found.items()]
+    return [replace(one, files=tuple(file for file in one.files if file.name == name)) for name, one in of_file]
+
+
+def payloads(landing: Landing, source: Source, extract: Manifest) -> Iterator[str]:
+    """Yield the payloads of an extract's records."""
+    yield from _delivery(landing, source, extract)["payload"].to_pylist()
+
+
 def _extracts(source: Source, manifests: Iterable[Manifest]) -> Iterator[Manifest]:
     """Yield each extract as a manifest of its files."""
     for manifest in manifests:

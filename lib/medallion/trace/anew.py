@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from medallion import curate, gate, gold, planner, silver
+from medallion import curate, gate, gold, kept, planner, silver
 from medallion.compare import differences
 from medallion.errors import HistoryError
 from medallion.held import named
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def verify(run: Run, session: "SparkSession", walk: Walk) -> list[str]:
     """Return in what the traced rows differ from those made of the traced payloads alone, a line a key.
 
-    Raises HistoryError where a definition on the way has changed since: then no row can be made anew.
+    Raises HistoryError where a definition on the way has changed since, or records are gone: then no row can be made
+    anew.
     """
     changed = [part.name for part in walk.parts if not _is_as_defined(run, part)]
     if changed:
@@ -25,6 +26,7 @@ def verify(run: Run, session: "SparkSession", walk: Walk) -> list[str]:
             f"{walk.root.name}: cannot be made anew: the definition of {', '.join(sorted(set(changed)))} has changed "
             "since; check out the code and conf of that time, or run the pipeline and trace the new version"
         )
+    _require_records(run, walk)
     made: dict[Place, DataFrame] = {}
     for part in reversed(walk.parts):
         made[part.place] = _made(run, session, part, {up.name: made[up.place] for up in walk.above(part).values()})
@@ -33,6 +35,25 @@ def verify(run: Run, session: "SparkSession", walk: Walk) -> list[str]:
         return []
     anew = held.keys(named(table.key)).meeting(gate.public(table, made[walk.root.place]))
     return differences(anew.select(*table.columns), held.frame.select(*table.columns), table.key)
+
+
+def _require_records(run: Run, walk: Walk) -> None:
+    """Raise HistoryError where rows on the way were made of records that bronze has let go of (`keep_rows`)."""
+    for part in walk.parts:
+        table = part.table
+        if not isinstance(table, Silver) or table.parent or part.held.is_empty:
+            continue
+        bronze, records = run.lake.state(table.reads), walk.above(part).get(table.reads)
+        through = kept.removed_through(bronze) if bronze else 0
+        if not through or records is None:
+            continue
+        old = part.held.frame.where(f"_delivery <= {through}")
+        gone = old.join(records.held.frame.select("_record_id"), on="_record_id", how="anti").count()
+        if gone:
+            raise HistoryError(
+                f"{walk.root.name}: cannot be made anew: {gone} rows of {part.name} were made of records of deliveries "
+                f"up to {through}, which {table.reads} has let go of (keep_rows)"
+            )
 
 
 def _is_as_defined(run: Run, part: Part) -> bool:

@@ -45,8 +45,7 @@ def reproduce(run: Run, session: "SparkSession", state: State) -> Reproduced:
     if isinstance(table, Silver):
         stored = silver.told_by_records(table, stored)
         records = gate.upstream_rows(step, upstream[table.reads])
-        rows = silver.of_all(table, silver.curated(step, table, planned, records))
-        anew = rows.where("_outcome = 'written'").select(*stored.columns)
+        anew = silver.made_anew(step, table, planned, records).where(silver.STORED).select(*stored.columns)
     else:
         stored = stored.select(*table.columns)
         anew = gold.build(step, table, planned).select(*table.columns)

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Protocol
 
 from medallion.errors import ConfError, HistoryError
-from medallion.lake import NO_VERSION, Account, Commit, Lake, Mark, State
+from medallion.lake import MAINTAINED, NO_VERSION, Account, Commit, Lake, Mark, State
 from medallion.step import Run
 
 
@@ -41,7 +41,8 @@ def state_at(lake: Lake, name: str, version: int | None = None) -> State:
         _require(name, version, state, commits)
         commits = [commit for commit in commits if commit.version <= version]
     wanted = state.good if version is None else _account(commits[0]).data
-    found = next((commit for commit in commits if _account(commit).data == wanted), None)
+    made = [commit for commit in commits if _account(commit).data == wanted]
+    found = next((one for one in made if _account(one).technique not in MAINTAINED), made[0] if made else None)
     if found is None:
         raise HistoryError(f"{name}: its log no longer tells what version {wanted} was made from; wanted a later one")
     account = replace(_account(found), data=wanted, good=wanted)

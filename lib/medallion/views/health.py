@@ -84,6 +84,8 @@ def _lines(found: Pipeline) -> Iterator[tuple[str, str]]:
         yield "behind", f"{consumer}: {told}, the oldest of {_ago(one.since)}"
     if found.quarantined or found.waiting:
         yield "set aside", f"{found.quarantined:,} rows in quarantine, {found.waiting:,} waiting for lookups"
+    for run_id, until in found.pinned.items():
+        yield "pinned", f"run {run_id} until {until}"
     for judged in found.judged:
         if judged.check.passed:
             yield judged.rule, f"{_short(judged.table, found.pipeline)}: {judged.check.said}"

@@ -9,6 +9,7 @@ from medallion import ops, query
 from medallion.conf import Conf
 from medallion.lake import NO_VERSION, Commit, Lake, State
 from medallion.landing import Landing
+from medallion.maintain import runpins
 from medallion.output import counted
 from medallion.views import names, warm
 
@@ -56,6 +57,7 @@ class Pipeline:
     tables: list[Standing]
     sources: list[Delivered]
     runs: list[dict[str, Any]]
+    pinned: dict[str, str]  # runs that are kept whole, and until when
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def _pipeline(conf: Conf) -> Pipeline:
         [standing(lake, name, state) for name, state in states.items()],
         _sources(conf, [state for state in states.values() if state]),
         ops.last_runs(conf, RUNS),
+        runpins.told(lake.properties(name) for name, state in states.items() if state),
     )
 
 
@@ -155,6 +158,8 @@ def _render(status: Pipeline, console: "Console") -> None:
     for table in status.tables:
         if table.good != table.data:
             console.print(Text(stuck(table), style="red"))
+    for run_id, until in status.pinned.items():
+        console.print(f"run {run_id} is pinned until {until}")
     console.print(Text("\nlanding", style="bold"))
     for source in status.sources:
         pending = f"{source.pending} not taken in yet" if source.pending else "all taken in"
