@@ -47,11 +47,6 @@ SURFACES: dict[str, Callable[[str], Sequence[str]]] = {
     "a pipeline to backfill": lambda text: ["backfill", text],
     "a table to backfill": lambda text: ["backfill", "lab", "--table", text],
     "a run": lambda text: ["audit", "lab", "--fast", "--at", text],
-    "a pipeline to maintain": lambda text: ["maintain", text],
-    "a table to maintain": lambda text: ["maintain", f"lab.silver.{text}"],
-    "a run to pin": lambda text: ["pin", "lab", text, "--until", "2999-01-01"],
-    "a day to pin a run until": lambda text: ["pin", "lab", "run-0", "--until", text],
-    "a run to let go of": lambda text: ["unpin", "lab", text],
     "an override's key": lambda text: ["plan", "lab", f"{text}=1"],
     "a key of an override": lambda text: ["plan", "lab", f"runtime.{text}=1"],
     "an override": lambda text: ["plan", "lab", f"runtime.parallel_jobs={text}"],
@@ -65,6 +60,11 @@ SURFACES: dict[str, Callable[[str], Sequence[str]]] = {
     "a file that is not there": lambda text: ["land", "lab", "readings", f"not-there/{text}"],
     "a day": lambda text: ["sample", "lab", "--day", text, "runtime.dry_run=true"],
     "a command": lambda text: [text],
+    "a pipeline to maintain": lambda text: ["maintain", text],
+    "a table to maintain": lambda text: ["maintain", f"lab.silver.{text}"],
+    "a run to pin": lambda text: ["pin", "lab", text, "--until", "2999-01-01"],
+    "a day to pin a run until": lambda text: ["pin", "lab", "run-0", "--until", text],
+    "a run to let go of": lambda text: ["unpin", "lab", text],
 }
 NAMES = ("aux", "constructor", "fields", "payload", "rank", "rowid", "select")  # as good as any other
 COLUMNS = ("_deleted", "_record_id")
