@@ -14,11 +14,13 @@ Command = TypeVar("Command", bound=Callable[..., int])
 
 WORK = Group("Work", sort_key=1)
 LOOK = Group("Look (no Spark, nothing is written)", sort_key=2)
-FEED = Group("Feed", sort_key=3)
-CACHE = Group("Cache for a dashboard", sort_key=3)
-SPARK = Group("Spark kept warm (no run needs it, each is faster with it)", sort_key=4)
-WRITE = Group("Write", sort_key=5)
-OTHER = Group("Options", sort_key=6)
+FIND = Group("Find out (with Spark, no table is written)", sort_key=3)
+KEEP = Group("Keep what is needed, and no more", sort_key=4)
+FEED = Group("Feed", sort_key=5)
+CACHE = Group("Cache for a dashboard", sort_key=6)
+SPARK = Group("Spark kept warm (no run needs it, each is faster with it)", sort_key=7)
+WRITE = Group("Write", sort_key=8)
+OTHER = Group("Options", sort_key=9)
 _ONE_OF = Group("Only a part of the pipeline", validator=validators.mutually_exclusive)
 
 app = App(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from medallion.commands.app import WORK, Json, Perhaps, command, sorted_out
+from medallion.commands.app import FIND, Json, Perhaps, command, sorted_out
 from medallion.conf import find_project, load, pipelines
 from medallion.errors import ConfError
 from medallion.output import console, tell
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from medallion.audit.report import Audit
 
 
-@command(WORK, 4, "audit [PIPELINE] [--at RUN] [--sample N] [--fast]")
+@command(FIND, 1, "audit [PIPELINE] [--at RUN] [--sample N] [--fast]")
 def audit(
     *arguments: Perhaps,
     at: Annotated[str | None, Parameter(help="As this run left it, not as it stands; by the run's id.")] = None,

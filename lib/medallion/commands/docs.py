@@ -5,14 +5,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from medallion.commands.app import WORK, Json, Perhaps, TableName, command, sorted_out
+from medallion.commands.app import FIND, Json, Perhaps, TableName, command, sorted_out
 from medallion.conf import find_project, load, pipelines
 from medallion.output import console, tell
 
 FOLDER = "data/docs"
 
 
-@command(WORK, 5, "docs [PIPELINE] [--to FOLDER]")
+@command(FIND, 7, "docs [PIPELINE] [--to FOLDER]")
 def docs(
     *arguments: Perhaps,
     to: Annotated[Path | None, Parameter(help=f"Where to; {FOLDER} of the project, if left out.")] = None,
@@ -33,7 +33,7 @@ def docs(
     return 0
 
 
-@command(WORK, 6, "lineage TABLE [COLUMN]")
+@command(FIND, 6, "lineage TABLE [COLUMN]")
 def lineage(
     table: TableName,
     /,

@@ -33,7 +33,7 @@ def status(*arguments: Perhaps, json: Json = False) -> int:
     return 0
 
 
-@command(LOOK, 2, "health [PIPELINE] [--alert] [--prometheus]")
+@command(LOOK, 3, "health [PIPELINE] [--alert] [--prometheus]")
 def health(
     *arguments: Perhaps,
     alert: Annotated[
@@ -59,7 +59,7 @@ def health(
     return 0 if found.passed else 1
 
 
-@command(LOOK, 2, "dashboard [PIPELINE] [--to FILE] [--days N]")
+@command(LOOK, 8, "dashboard [PIPELINE] [--to FILE] [--days N]")
 def dashboard(
     *arguments: Perhaps,
     to: Annotated[Path, Parameter(help="The file to write.", show_default=True)] = Path("dashboard.html"),
@@ -78,7 +78,7 @@ def dashboard(
     return 0
 
 
-@command(LOOK, 3, "history TABLE [--limit N]")
+@command(LOOK, 4, "history TABLE [--limit N]")
 def history(table: TableName, /, *overrides: Overrides, limit: Limit = 10, json: Json = False) -> int:
     """List a table's versions, newest first: how and why each came about, and from what."""
     from medallion.views import history as view
@@ -89,7 +89,7 @@ def history(table: TableName, /, *overrides: Overrides, limit: Limit = 10, json:
     return 0
 
 
-@command(LOOK, 4, "show TABLE [--version N] [--as-of-event DATE] [--limit N] [--columns A,B]")
+@command(LOOK, 5, "show TABLE [--version N] [--as-of-event DATE] [--limit N] [--columns A,B]")
 def show(
     table: TableName,
     /,
@@ -113,7 +113,7 @@ def show(
     return 0
 
 
-@command(LOOK, 5, "tables PIPELINE [TABLE]")
+@command(LOOK, 6, "tables PIPELINE [TABLE]")
 def tables(pipeline: Pipeline, /, *arguments: Explained, json: Json = False) -> int:
     """Explain the tables of a pipeline, or the columns of one."""
     from medallion import graph, lineage
@@ -128,7 +128,7 @@ def tables(pipeline: Pipeline, /, *arguments: Explained, json: Json = False) -> 
     return 0
 
 
-@command(LOOK, 6, "version")
+@command(LOOK, 9, "version")
 def version(*overrides: Overrides, json: Json = False) -> int:
     """Show the version of this program and of what it stands on."""
     from medallion.views import versions

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from medallion.commands.app import LOOK, WORK, Json, Overrides, Pipeline, command
+from medallion.commands.app import KEEP, Json, Overrides, Pipeline, command
 from medallion.conf import Conf, load
 from medallion.errors import ConfError
 from medallion.output import console, tell
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RunId = Annotated[str, Parameter(name="RUN", help="A run's id; `medallion status PIPELINE` lists the last ones.")]
 
 
-@command(WORK, 9, "maintain PIPELINE|TABLE [--yes]")
+@command(KEEP, 1, "maintain PIPELINE|TABLE [--yes]")
 def maintain(
     name: Annotated[str, Parameter(name="PIPELINE", help="A pipeline, or one table by its full name.")],
     /,
@@ -33,7 +33,7 @@ def maintain(
     return work.maintain(conf, name if table else None, dry_run=not yes or conf.platform.runtime.dry_run, json=json)
 
 
-@command(WORK, 10, "pin PIPELINE RUN --until DATE")
+@command(KEEP, 2, "pin PIPELINE RUN --until DATE")
 def pin(
     pipeline: Pipeline,
     run: RunId,
@@ -62,7 +62,7 @@ def pin(
     return 0
 
 
-@command(WORK, 11, "unpin PIPELINE RUN")
+@command(KEEP, 3, "unpin PIPELINE RUN")
 def unpin(pipeline: Pipeline, run: RunId, /, *overrides: Overrides, json: Json = False) -> int:
     """Let go of a run that was pinned."""
     from medallion.audit import pins as cuts
@@ -80,7 +80,7 @@ def unpin(pipeline: Pipeline, run: RunId, /, *overrides: Overrides, json: Json =
     return 0
 
 
-@command(LOOK, 7, "pins PIPELINE")
+@command(KEEP, 4, "pins PIPELINE")
 def pins(pipeline: Pipeline, /, *overrides: Overrides, json: Json = False) -> int:
     """List the runs that are pinned, and until when."""
     from medallion import run as runs

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from medallion.commands.app import WORK, Json, Limit, Overrides, Pipeline, TableName, command
+from medallion.commands.app import FIND, Json, Limit, Overrides, Pipeline, TableName, command
 from medallion.conf import Conf
 from medallion.errors import ConfError
 from medallion.output import console, tell
@@ -13,7 +13,7 @@ from medallion.output import console, tell
 Where = Annotated[str, Parameter(name="COLUMN=VALUE", help="Which rows, by their key; null is null. Then KEY=VALUE.")]
 
 
-@command(WORK, 5, "trace TABLE COLUMN=VALUE ... [--at VERSION|RUN] [--verify] [--up] [--html FILE]")
+@command(FIND, 2, "trace TABLE COLUMN=VALUE ... [--at VERSION|RUN] [--verify] [--up] [--html FILE]")
 def trace(
     table: TableName,
     /,
@@ -36,7 +36,7 @@ def trace(
     return 0 if found.passed else 1
 
 
-@command(WORK, 6, "diff TABLE VERSION|RUN VERSION|RUN [--why] [--csv FILE]")
+@command(FIND, 3, "diff TABLE VERSION|RUN VERSION|RUN [--why] [--csv FILE]")
 def diff(
     table: TableName,
     before: Annotated[str, Parameter(help="A version, by its number, or as it was when this run had ended.")],
@@ -57,7 +57,7 @@ def diff(
     return 0
 
 
-@command(WORK, 7, "reproduce TABLE [--at VERSION|RUN]")
+@command(FIND, 4, "reproduce TABLE [--at VERSION|RUN]")
 def reproduce(
     table: TableName,
     /,
@@ -75,7 +75,7 @@ def reproduce(
     return 0 if found.passed else 1
 
 
-@command(WORK, 8, "sql PIPELINE SELECT [--at RUN] [--limit N]")
+@command(FIND, 5, "sql PIPELINE SELECT [--at RUN] [--limit N]")
 def sql(
     pipeline: Pipeline,
     select: Annotated[str, Parameter(help="A SELECT over tables such as shop_gold.revenue.")],

@@ -58,7 +58,7 @@ class Planned:
         if self.found.is_idle:
             console.print("nothing is due")
         else:
-            console.print("nothing was written; medallion maintain ... --yes does it", style="dim")
+            console.print("nothing was written; the same with --yes does it", style="dim")
 
 
 @dataclass(frozen=True)
