@@ -191,7 +191,7 @@ def test_a_service_that_fails_is_told_in_time_and_read_in_full_once_it_is_well(
     service.spoilt = None
     assert told in str(raised.value), raised.value
     assert str(raised.value).startswith("trial.users: ") and "\n" not in str(raised.value)
-    assert (took < 12, 1 <= asked <= 21) == (True, True), (took, asked)
+    assert (took < 30, 1 <= asked <= 21) == (True, True), (took, asked)
     assert list(tmp_path.rglob("manifests/*.json")) == []  # no half delivery
     found = _take(service, tmp_path)
     figures.note("dependency faults", injected=1, loud=1, recovered=int(found == RECORDS), silent=0)
