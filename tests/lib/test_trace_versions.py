@@ -131,8 +131,10 @@ def test_a_cut_shows_all_tables_as_a_run_left_them(yard: Any, monkeypatch: pytes
 
 
 def test_the_commands_answer_as_text_and_as_documents(
-    yard: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    yard: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
+    if request.config.getoption("--connect"):
+        pytest.skip("a command starts a Spark of its own, which a client of a server cannot")
     monkeypatch.chdir(yard.conf.project)
     monkeypatch.setattr(Sessions, "stop", lambda _: None)
     roots = audit_lab.roots(yard.conf)
