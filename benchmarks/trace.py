@@ -138,16 +138,14 @@ class Desk:
         sys.stderr.write(f"{self.records:,} {what}: {self.seconds[what][-1]:.1f} s\n")
         return found
 
-    def written(self, run_id: str) -> tuple[int, int]:
-        """Return rows and bytes that a run's commits of silver and gold say they wrote."""
-        rows = size = 0
+    def written(self, run_id: str) -> int:
+        """Return how many rows a run's commits of silver and gold wrote, as the engine counts them."""
+        rows = 0
         for name in (SILVER, MART, REVENUE):
             for commit in Lake(self.conf).history(name):
                 if commit.account and commit.account.run_id == run_id:
-                    rows += int(commit.metrics.get("numOutputRows", commit.metrics.get("numTargetRowsInserted", 0)))
-                    added = ("numOutputBytes", "numTargetBytesAdded")
-                    size += max(int(commit.metrics.get(metric, 0)) for metric in added)
-        return rows, size
+                    rows += commit.account.rows.get("written", 0)
+        return rows
 
 
 def measure(records: int, repeats: int) -> Mapping[str, str]:
@@ -156,19 +154,19 @@ def measure(records: int, repeats: int) -> Mapping[str, str]:
     try:
         desk.deliver(records, 0)
         full = desk.refresh()
-        all_rows, all_bytes = desk.written(_newest_run(desk))
+        everything = desk.written(_newest_run(desk))
         desk.deliver(NEWS, records)
-        told = {"full refresh of silver and gold": f"{full:.0f} s, {all_rows:,} rows, {all_bytes / 1e6:,.0f} MB"}
+        told = {"full refresh of silver and gold": f"{full:.0f} s, {everything:,} rows"}
         told["refresh after 10,000 records"] = f"{desk.refresh():.1f} s"
         for turn in range(repeats):
             _look(desk, turn)
-        rows, size = desk.written(_newest_run(desk))
+        rows = desk.written(_newest_run(desk))
     finally:
         desk.sessions.stop()
         for folder in (ROOT, *ROOT.parent.glob("trace-project-*")):
             shutil.rmtree(folder, ignore_errors=True)
     told |= {what: f"{statistics.median(seconds):.1f} s" for what, seconds in desk.seconds.items()}
-    told["reprocess of 1 record, --yes"] += f", {rows:,} rows, {size / 1e6:,.2f} MB"
+    told["reprocess of 1 record, --yes"] += f", {rows:,} rows"
     return told
 
 
