@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -34,6 +35,12 @@ def refuse_shared_storage(conf: Conf) -> None:
                 f"conf/platform/{conf.environment}.yaml: storage.{layer}.root: found {root}; wanted a local "
                 "folder: without a lock that fences, two drivers on shared storage can lose each other's commits"
             )
+
+
+def patient(conf: Conf) -> Conf:
+    """Return conf under which whoever holds a lock is waited for, whatever it says."""
+    runtime = conf.platform.runtime.model_copy(update={"on_locked": "wait"})
+    return replace(conf, platform=conf.platform.model_copy(update={"runtime": runtime}))
 
 
 @contextmanager

@@ -7,7 +7,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -91,13 +91,11 @@ def kept(conf: Conf) -> list[Kept]:
     """Return how the tables of records stand; they are read by people alone, so nothing holds them."""
     from deltalake import DeltaTable
 
-    keep = conf.platform.storage.ops.keep_rows
-    found = []
+    old, found = _too_old(conf) or "false", []
     for name in TABLES:
         path = _path(conf, name)
         if _exists(path):
-            where = "false" if keep is None else f"started_at < {_moment(clock.now() - keep)}"
-            (row,) = query.select(path, f"SELECT count(*) FILTER (WHERE {where}) AS old FROM t")
+            (row,) = query.select(path, f"SELECT count(*) FILTER (WHERE {old}) AS old FROM t")
             found.append(Kept(name, len(DeltaTable(path).file_uris()), int(row["old"])))
     return found
 
@@ -105,20 +103,24 @@ def kept(conf: Conf) -> list[Kept]:
 def tidy(conf: Conf, run_id: str, name: str) -> None:
     """Remove records that are older than conf keeps them, and write the others as few files."""
     storage = conf.platform.storage.ops
-    old = None if storage.keep_rows is None else f"started_at < {_moment(clock.now() - storage.keep_rows)}"
     stays = storage.keep_versions or storage.keep_rows
-    with lock.writing(_patient(conf), f"{conf.name}.ops.runs", run_id):
-        commits.tidy(_path(conf, name), old, None if stays is None else stays.hours)
+    with writing(conf, run_id):
+        commits.tidy(_path(conf, name), _too_old(conf), None if stays is None else stays.hours)
 
 
-def _moment(at: datetime) -> str:
-    return f"""arrow_cast('{at.isoformat()}', 'Timestamp(Microsecond, Some("UTC"))')"""
+def _too_old(conf: Conf) -> str | None:
+    """Return the condition that a record is older than conf keeps it; None where it keeps them for good."""
+    keep = conf.platform.storage.ops.keep_rows
+    if keep is None:
+        return None
+    at = (clock.now() - keep).isoformat()
+    return f"""started_at < arrow_cast('{at}', 'Timestamp(Microsecond, Some("UTC"))')"""
 
 
 def record_maintenance(conf: Conf, run_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Append what maintenance did, a row a table."""
     told = {"run_id": run_id, "environment": conf.environment, "started_at": clock.now()}
-    with lock.writing(_patient(conf), f"{conf.name}.ops.runs", run_id):
+    with writing(conf, run_id):
         _append(_path(conf, "maintenance"), MAINTENANCE, [{**told, **row} for row in rows])
 
 
@@ -323,10 +325,4 @@ def _exists(path: str) -> bool:
 
 def writing(conf: Conf, run_id: str) -> AbstractContextManager[None]:
     """Hold the lock of a pipeline's records; another process that has it is waited for."""
-    return lock.writing(_patient(conf), f"{conf.name}.ops.runs", run_id)
-
-
-def _patient(conf: Conf) -> Conf:
-    """Return conf under which a lock is waited for, whatever it says: records are appended within moments."""
-    runtime = conf.platform.runtime.model_copy(update={"on_locked": "wait"})
-    return replace(conf, platform=conf.platform.model_copy(update={"runtime": runtime}))
+    return lock.writing(lock.patient(conf), f"{conf.name}.ops.runs", run_id)

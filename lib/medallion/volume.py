@@ -19,7 +19,7 @@ DAYS, LEAST_DAYS = 28, 7  # else all days
 COMMITS = 3000  # are looked at; of a table with more in nine weeks these tell the last of them
 # A modified z-score above 3.5 is an outlier: Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993), where
 # 1.4826 makes the median absolute deviation that of a normal distribution. A count scatters at least by its root.
-_OUTLIER, _NORMAL = 3.5, 1.4826
+OUTLIER, _NORMAL = 3.5, 1.4826
 
 
 @dataclass(frozen=True)
@@ -169,10 +169,16 @@ def _before(days: Days, day: date) -> Iterator[date]:
     yield from (first + timedelta(days=n) for n in range((day - first).days))
 
 
+def deviation(values: Sequence[float]) -> float:
+    """Return how far values scatter: their median absolute deviation, on the scale of a standard deviation."""
+    middle = median(values)
+    return _NORMAL * median(abs(value - middle) for value in values)
+
+
 def _usual(values: Sequence[float]) -> tuple[float, float]:
     middle = median(values)
-    scatter = max(_NORMAL * median(abs(value - middle) for value in values), sqrt(middle))
-    return max(middle - _OUTLIER * scatter, 0), middle + _OUTLIER * scatter
+    scatter = max(deviation(values), sqrt(middle))
+    return max(middle - OUTLIER * scatter, 0), middle + OUTLIER * scatter
 
 
 def _add(found: dict[date, Day], told: Mapping[str, Sequence[int]]) -> None:

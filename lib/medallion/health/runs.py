@@ -15,12 +15,12 @@ from medallion.lake import Lake
 from medallion.output import counted
 from medallion.tables import layer_of
 from medallion.views.names import quarantine_of
+from medallion.volume import OUTLIER, deviation
 
 Scored = Sequence[tuple[float, int]]  # scores, newest first, each of how many rows
 
 BEFORE = 20  # refreshes that a score is held against
 _LEAST = 5
-_OUTLIER, _NORMAL = 3.5, 1.4826
 _LONGEST = 400  # letters of an error that are told
 _NEWEST = """
 SELECT "_delivery", landing_file, "_position", count(*) OVER () AS rows FROM t
@@ -78,8 +78,7 @@ def least_score(before: Sequence[float], rows: int) -> float:
     middle = median(before)
     share = (middle / 100 * rows + 1) / (rows + 2)
     by_chance = 100 * sqrt(share * (1 - share) / max(rows, 1))
-    scatter = max(_NORMAL * median(abs(value - middle) for value in before), by_chance)
-    return middle - max(_OUTLIER * scatter, 1.0)
+    return middle - max(OUTLIER * max(deviation(before), by_chance), 1.0)
 
 
 def fallen(conf: Conf, lake: Lake, told: Mapping[str, Scored]) -> Iterator[Trouble]:

@@ -1,10 +1,10 @@
 """What a backfill did, batch by batch, or would do."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from medallion import backfill, clock, graph, openlineage, ops
+from medallion import backfill, clock, graph, lock, openlineage, ops
 from medallion import run as runs
 from medallion.backfill import Turn
 from medallion.conf import Conf
@@ -98,7 +98,7 @@ def of(conf: Conf, asked: Question, say: Say = lambda *_: None, sessions: Sessio
 
     Raises ConfError for a table that is not silver, HistoryError where only a full refresh is right.
     """
-    run = runs.prepare(_waiting(conf))
+    run = runs.prepare(lock.patient(conf))  # a run at work goes first
     chosen = graph.select(run.tables, layer=None if asked.table else "silver", table=asked.table)
     tables = backfill.silver_tables(run, chosen)
     if conf.platform.runtime.dry_run:
@@ -148,9 +148,3 @@ def _to_come(run: Run, asked: Question) -> Callable[[Silver], Filled]:
         return Filled(table.name, left=sum(batch.rows for batch in backfill.behind(run, table, asked.rows)))
 
     return of_table
-
-
-def _waiting(conf: Conf) -> Conf:
-    """Return conf by which whoever holds a lock is waited for: a run goes first."""
-    runtime = conf.platform.runtime.model_copy(update={"on_locked": "wait"})
-    return replace(conf, platform=conf.platform.model_copy(update={"runtime": runtime}))
