@@ -28,9 +28,10 @@ notebook: setup-notebooks ## Open the notebooks on the demonstration's tables, o
 		$(BIN)/jupyter lab notebooks/explore_gold.py
 
 # Files of tests go to two processes, each with a Spark of its own: one alone leaves a core idle half of the time.
+# In the order of their folders, which has the long ones first; else those of few tests, and many minutes, come last.
 test: setup ## Run the whole test suite; the engine's tests on both kinds of Spark session
-	$(BIN)/python -m pytest -n 2 --dist loadfile
-	$(BIN)/python -m pytest -n 2 --dist loadfile --connect tests/lib
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --connect tests/lib
 
 test-fast: setup ## Run the tests that take no more than a few seconds each
 	$(BIN)/python -m pytest -m "not slow and not soak"

@@ -28,10 +28,12 @@ def send(name: str, channel: Channel, message: Message) -> bool:
             _mail(channel, message)
         else:
             log.warning("%s", message.text)
+        return True
     except (httpx.HTTPError, httpx.InvalidURL, smtplib.SMTPException, OSError, ValueError, ConfError) as error:
-        log.warning("%s: could not be told: %s", name, _in_a_word(error))
-        return False
-    return True
+        problem = _in_a_word(error)
+    # Told once the error is dealt with: a log that cannot be written shows what is being handled, addresses and all.
+    log.warning("%s: could not be told: %s", name, problem)
+    return False
 
 
 def _in_a_word(error: Exception) -> str:
