@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 # Bytes of a change feed that is read on the driver.
 FEED_BYTES = 16 * 1024 * 1024
-# Rows that are fetched to the driver rather than computed wherever they are used.
-_FEW = 10_000
 _CAME = ("insert", "update_postimage")  # kinds of change whose image came; those of others went
 
 
@@ -74,10 +72,14 @@ def _balance_of_few(table: Table, fed: "pa.Table") -> "pa.Table":
     return summed.filter(pc.not_equal(summed.column("_sign_sum"), 0)).rename_columns([*table.columns, "_net"])
 
 
-def at_hand(ids: "DataFrame") -> "DataFrame":
-    """Return a few rows as a relation on the driver, so that plans built on them stay small; many as they are."""
-    rows = ids.limit(_FEW + 1).toArrow()  # and back as Arrow: a list of rows would cost a Python worker
-    return ids if rows.num_rows > _FEW else from_arrow(ids.sparkSession, rows)
+def came(fed: "DataFrame", key: Sequence[str]) -> "DataFrame":
+    """Return the newest image of each key in a feed; none of a key that went with the last commit that touched it."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    last = Window.partitionBy(*key).orderBy(F.desc("_commit_version"), F.desc("_sign"))
+    ranked = fed.withColumn("_sign", _sign()).withColumn("_place", F.row_number().over(last))
+    return ranked.where("_place = 1 AND _sign = 1").drop("_sign", "_place")
 
 
 def net(changes: "DataFrame", columns: Sequence[str]) -> "DataFrame":

@@ -6,64 +6,75 @@ from typing import TYPE_CHECKING
 
 from medallion import bronze, changes, gate, quarantine
 from medallion.curate import may_meet
+from medallion.held import Held, Holder
 from medallion.planner import Plan
 from medallion.session import from_arrow
 from medallion.step import Step
 from medallion.tables import Lookup, Silver
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The records to curate; ``again`` holds the ids of those that were judged before, if any were."""
+    """The records to curate; ``again`` holds the ids of those that were judged before, if any were.
+
+    Of a table of children ``parents`` are the records, held, where they are not all there are.
+    """
 
     records: "DataFrame"
     again: "DataFrame | None" = None
+    parents: Held | None = None
 
 
-def choose(step: Step, table: Silver, planned: Plan) -> Chosen:
+def choose(step: Step, table: Silver, planned: Plan, holder: Holder) -> Chosen:
     """Choose the records to curate: all; or the new ones, those waiting, replayed, or touched by a lookup."""
-    from pyspark.sql import functions as F
-
-    driving = planned.upstream[table.reads]
-    known = gate.upstream_rows(step, driving)
+    known = gate.upstream_rows(step, planned.upstream[table.reads])
     if planned.technique == "full":
         return Chosen(known)
-    touched = _touched(step, table, planned, known)
-    if table.reads not in planned.changed:
-        return Chosen(known.limit(0) if touched is None else _of_ids(step, table, known, touched), touched)
-    records, chosen = _with_new(step, table, planned, known)
-    if touched is not None:
-        again = F.broadcast(touched.withColumn("_again", F.lit(True)))
-        records, chosen = records.join(again, on="_record_id", how="left"), chosen | F.col("_again")
-    return Chosen(records.where(chosen).select(*known.columns), touched)
-
-
-def _of_ids(step: Step, table: Silver, known: "DataFrame", ids: "DataFrame") -> "DataFrame":
-    from pyspark.sql import functions as F
-
-    def met(rows: "DataFrame") -> "DataFrame":
-        return rows.join(F.broadcast(ids), on="_record_id", how="semi")
-
-    return met(known) if table.parent else bronze.look_up(step.lake, table.reads, known, ["_record_id"], met)
-
-
-def _with_new(step: Step, table: Silver, planned: Plan, known: "DataFrame") -> tuple["DataFrame", "Column"]:
-    """Return the driving table's rows, and the condition that a row is new since the last commit."""
-    from pyspark.sql import functions as F
-
-    mark = planned.marks[table.reads]
+    touched = _touched(step, table, planned, known, holder)
     if not table.parent:
+        return Chosen(_records(step, table, planned, known, touched), touched)
+    rows = _parents(step, table, planned, known)
+    if touched is not None:
+        again = _by_id(known, touched)
+        rows = again if rows is None else rows.unionByName(again).dropDuplicates(list(table.parent))
+    parents = holder.hold(known.limit(0) if rows is None else rows)
+    return Chosen(parents.frame, touched, parents)
+
+
+def _records(step: Step, table: Silver, planned: Plan, known: "DataFrame", touched: "DataFrame | None") -> "DataFrame":
+    """Return the records of bronze that came since the last commit, and those that were touched."""
+    from pyspark.sql import functions as F
+
+    new, others = known.limit(0), known
+    if table.reads in planned.changed:
         source = getattr(step.run.tables[table.reads], "source", "")
-        return known, F.col("_delivery") > bronze.delivered(step.lake, table.reads, source, mark.since)
+        since = bronze.delivered(step.lake, table.reads, source, planned.marks[table.reads].since)
+        new, others = known.where(F.col("_delivery") > since), known.where(F.col("_delivery") <= since)
+    if touched is None:
+        return new
+    again = bronze.look_up(step.lake, table.reads, others, ["_record_id"], lambda rows: _by_id(rows, touched))
+    return new.unionByName(again) if table.reads in planned.changed else again
+
+
+def _parents(step: Step, table: Silver, planned: Plan, known: "DataFrame") -> "DataFrame | None":
+    """Return the parent rows that came since the last commit, as they are now: of what changed, not of all there is."""
+    if table.reads not in planned.changed:
+        return None
+    mark = planned.marks[table.reads]
     moved = changes.feed(step.session, planned.upstream[table.reads], mark.since, mark.version)
-    keys = changes.at_hand(moved.select(*table.parent).distinct()).withColumn("_new", F.lit(True))
-    return known.join(F.broadcast(keys), on=list(table.parent), how="left"), F.col("_new")
+    return changes.came(gate.one_a_key(step.run.tables[table.reads], moved), table.parent).select(*known.columns)
 
 
-def _touched(step: Step, table: Silver, planned: Plan, known: "DataFrame") -> "DataFrame | None":
+def _by_id(rows: "DataFrame", ids: "DataFrame") -> "DataFrame":
+    from pyspark.sql import functions as F
+
+    return rows.join(F.broadcast(ids), on="_record_id", how="semi")
+
+
+def _touched(step: Step, table: Silver, planned: Plan, known: "DataFrame", holder: Holder) -> "DataFrame | None":
     """Return the ids of records to judge again, or None: where a lookup moved, a parent went on, or as asked for."""
     import pyarrow as pa
 
@@ -83,19 +94,22 @@ def _touched(step: Step, table: Silver, planned: Plan, known: "DataFrame") -> "D
         ids.append(entries.select("_record_id").join(standing, on="_record_id", how="anti"))
     if planned.state is not None:
         stored = gate.read_version(step.session, planned.state, planned.state.data)
-        ids += [_using(step, stored, lookup, planned) for lookup in moved]
-    found = changes.at_hand(reduce(lambda a, b: a.union(b), ids).distinct()) if ids else None
-    return None if found is None or found.isEmpty() else found
+        using = [_using(step, stored, lookup, planned, holder) for lookup in moved]
+        ids += [found for found in using if found is not None]
+    touched = holder.hold(reduce(lambda a, b: a.union(b), ids).distinct()) if ids else None
+    return None if touched is None or touched.is_empty else touched.frame
 
 
-def _using(step: Step, stored: "DataFrame", lookup: Lookup, planned: Plan) -> "DataFrame":
-    """Return the records behind stored rows that used a looked-up row that changed, or now would."""
+def _using(step: Step, stored: "DataFrame", lookup: Lookup, planned: Plan, holder: Holder) -> "DataFrame | None":
+    """Return the records behind stored rows that used a looked-up row that changed, or now would; None if none did."""
     from pyspark.sql import functions as F
 
     mark = planned.marks[lookup.table]
     moved = changes.feed(step.session, planned.upstream[lookup.table], mark.since, mark.version)
     dates = [lookup.as_of[1]] if lookup.as_of else []
     values = changes.net(moved, list(dict.fromkeys([*lookup.on.values(), *dates, *lookup.take])))
-    values = values.select([F.col(column).alias(f"_moved_{column}") for column in values.columns])
+    held = holder.hold(values.select([F.col(column).alias(f"_moved_{column}") for column in values.columns]))
+    if held.is_empty:
+        return None
     met = may_meet(lookup, theirs="_moved_")
-    return stored.where("NOT _deleted").join(F.broadcast(values), on=met, how="semi").select("_record_id")
+    return stored.where("NOT _deleted").join(F.broadcast(held.frame), on=met, how="semi").select("_record_id")

@@ -32,13 +32,16 @@ def table_rules(expectations: Sequence[Expectation]) -> list[Expectation]:
 def holds_by_change(expectation: Expectation, key: Sequence[str]) -> bool:
     """Tell whether a table that passed a rule passes it again if the rows that come do, nulls of its key included.
 
-    A key stays unique under MERGE, a reference holds for good once its key was seen, and what is fresh makes it fresh.
+    A key stays unique under MERGE, a reference holds for good once its key was seen, and what is fresh makes it fresh;
+    a SQL check says itself what it compares. What only warns is told of the rows that come, as rules of rows are.
     """
     if expectation.rule == "freshness":
         return True
-    strict = expectation.severity == "fail" and expectation.tolerance == 0
+    if expectation.rule == "sql":
+        return bool(expectation.by)
     by_key = expectation.rule == "unique" and set(expectation.columns) >= set(key)
-    return strict and (by_key or expectation.rule == "relationships")
+    told = expectation.severity == "warn" or expectation.tolerance == 0
+    return told and (by_key or expectation.rule == "relationships")
 
 
 def judges_what_comes(expectation: Expectation, key: Sequence[str]) -> bool:
@@ -46,8 +49,6 @@ def judges_what_comes(expectation: Expectation, key: Sequence[str]) -> bool:
 
     A share of rows is one of all of them. Rows of gold that others refer to may go, those of silver leave a trace.
     """
-    if expectation.rule == "sql":
-        return bool(expectation.by)
     if expectation.rule == "freshness":
         return False  # what comes may be old, and the table fresh
     if expectation.rule in TABLE_RULES:
@@ -128,15 +129,15 @@ def judge(expectation: Expectation, failed: int, total: int, example: str | None
 def check_table(
     frame: "DataFrame",
     expectations: Sequence[Expectation],
-    referenced: Callable[[str], "DataFrame"],
+    referenced: Callable[[Expectation], "DataFrame"],
     singular: Callable[[Expectation], "DataFrame"],
     also: Sequence["Column"] = (),
 ) -> tuple[list[Check], list[Any]]:
     """Judge a whole table by its table rules: one query for all but SQL checks, which take one each.
 
-    ``referenced`` returns every row a table ever had, tombstones included, since a reference holds if its
-    key was ever seen; ``singular`` returns the rows that a SQL check finds. What ``also`` measures of the
-    table comes with the same query, and is returned behind the checks.
+    ``referenced`` returns every row that the other table of a rule ever had, tombstones included, since a reference
+    holds if its key was ever seen, or those that may be referred to; ``singular`` returns the rows that a SQL check
+    finds. What ``also`` measures of the table comes with the same query, and is returned behind the checks.
     """
     from pyspark.sql import functions as F
 
@@ -151,7 +152,7 @@ def check_table(
             newest = F.unix_micros(F.max(F.col(str(rule.column)).cast("timestamp")))
             measures += [newest, F.lit(1), F.lit(None).cast("string")]
         else:
-            frame = _referring(frame, rule, referenced(str(rule.to)), f"_known_{number}")
+            frame = _referring(frame, rule, referenced(rule), f"_known_{number}")
             value = F.col(str(rule.column))
             orphan = value.isNotNull() & F.col(f"_known_{number}").isNull()
             measures += [F.count_if(orphan), F.count(value), F.max(F.when(orphan, value.cast("string")))]

@@ -131,13 +131,17 @@ def judge_frame(step: Step, rows: "DataFrame") -> list[Check]:
 
 @dataclass(frozen=True)
 class Whole:
-    """All that a table holds; of it, and of tables it is compared with, a SQL check sees what ``narrow`` leaves.
+    """All that a table holds; of it, and of tables it is compared with, a check sees what ``narrow`` leaves.
 
-    That is given the columns by which the check compares.
+    That is given rows, and which of their columns are compared with which of the table's own.
     """
 
     rows: "DataFrame"
-    narrow: "Callable[[Sequence[str], DataFrame], DataFrame] | None" = None
+    narrow: "Callable[[DataFrame, Mapping[str, str]], DataFrame] | None" = None
+
+    def meeting(self, rows: "DataFrame", on: "Mapping[str, str]") -> "DataFrame":
+        """Return the rows that may meet those that are judged."""
+        return self.narrow(rows, on) if self.narrow else rows
 
 
 def judge(
@@ -147,7 +151,7 @@ def judge(
     return check_table(
         rows,
         rules,
-        referenced=lambda name: whole.rows if name == step.name else _referenced(step, name),
+        referenced=lambda rule: _referenced(step, rule, whole),
         singular=lambda expectation: _singular(step, expectation, whole),
         also=also,
     )
@@ -190,14 +194,17 @@ def refusal(name: str, account: Account, failing: Sequence[Check]) -> str:
     return f"{name}: version {account.data} did not pass its gate: {describe(failing)}; readers keep {kept}"
 
 
-def _referenced(step: Step, name: str) -> "DataFrame":
-    """Return all rows another table ever had: of a silver table tombstones too."""
+def _referenced(step: Step, rule: Expectation, whole: Whole) -> "DataFrame":
+    """Return all rows that another table ever had, of a silver table tombstones too, or may be referred to."""
+    name, on = str(rule.to), {str(rule.column): str(rule.field)}
+    if name == step.name:
+        return whole.meeting(whole.rows, on)
     state = step.lake.state(name)
     if state is None or state.good == NO_VERSION:
         raise QualityError(
             f"{step.name}: waits for {name}, which its rows refer to: no version has passed its gate yet"
         )
-    return read_version(step.session, state, state.good)
+    return whole.meeting(read_version(step.session, state, state.good), on)
 
 
 def _singular(step: Step, expectation: Expectation, whole: Whole) -> "DataFrame":
@@ -206,7 +213,9 @@ def _singular(step: Step, expectation: Expectation, whole: Whole) -> "DataFrame"
     by = expectation.by
 
     def seen(frame: "DataFrame") -> "DataFrame":
-        return whole.narrow(by, frame) if whole.narrow and by and set(by) <= set(frame.columns) else frame
+        return (
+            whole.meeting(frame, {column: column for column in by}) if by and set(by) <= set(frame.columns) else frame
+        )
 
     return step.session.sql(_bind(step, text, {step.name: public(step.table, whole.rows)}, seen))
 

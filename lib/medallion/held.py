@@ -144,6 +144,12 @@ class Keys:
         """The ranges of the columns whose every value lies in one."""
         return {column: found for column, found in self.ranges.items() if column not in self.with_null}
 
+    def without_null(self) -> "Keys":
+        """Return the keys of which no column is null."""
+        if self.fetched is None:
+            return Keys.of(self.frame.dropna()) if self.with_null else self
+        return Keys.at_hand(self.frame.sparkSession, self.fetched.drop_null())
+
     def and_of(self, other: "Keys") -> "Keys":
         """Return these keys and others, of the same columns, together."""
         if self.fetched is None or other.fetched is None:

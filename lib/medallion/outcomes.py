@@ -1,5 +1,6 @@
 """What becomes of judged rows: which version of a key wins, against each other and against what is stored."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,9 +9,11 @@ from medallion.check import Check
 from medallion.conf import Expectation
 from medallion.errors import CommitError
 from medallion.expectations import judge
+from medallion.held import Held
 from medallion.tables import Silver
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import Column, DataFrame
 
 TERMS = ("written", "unchanged", "superseded", "quarantined", "waiting")
@@ -73,18 +76,12 @@ def against_stored(
     return meeting.withColumns({"_outcome": outcome, "_displaced": displaced}).drop(*old.columns)
 
 
-def going(
-    table: Silver, sorted_out: "DataFrame", columns: Sequence[str], stored: "DataFrame", parents: "DataFrame"
-) -> "DataFrame":
-    """Return tombstones for stored children of ``parents`` that the parents' winning versions no longer have."""
+def going(table: Silver, rows: "DataFrame", columns: Sequence[str], stored: "DataFrame") -> "DataFrame":
+    """Return tombstones for children, all that are stored of some parents, that these no longer have by judged rows."""
     from pyspark.sql import functions as F
 
-    staying = sorted_out.where("_is_winner").select(*table.key)
-    gone = (
-        stored.where("NOT _deleted")
-        .join(parents.select(*table.parent).distinct(), on=list(table.parent), how="semi")
-        .join(staying, on=list(table.key), how="anti")
-    )
+    staying = rows.where(is_valid()).select(*table.key)
+    gone = stored.where("NOT _deleted").join(staying, on=list(table.key), how="anti")
     return gone.select(
         *[(F.lit(True) if c == "_deleted" else F.col(c)).alias(c) for c in columns],
         F.lit(ADJUSTED).alias("_outcome"),
@@ -92,8 +89,44 @@ def going(
     )
 
 
-def count(table: Silver, rows: "DataFrame", rules: Sequence[Expectation]) -> Tally:
-    """Count outcomes, and what each row rule was missed by, in one job; where some are, a second finds examples."""
+def count(table: Silver, rows: Held, rules: Sequence[Expectation]) -> Tally:
+    """Count outcomes, and what each row rule was missed by: on the driver where the rows are there, else in one job."""
+    labels = [rule.label for rule in rules]
+    counts, shown = _counted_by_spark(rows.frame, labels) if rows.fetched is None else _counted(rows.fetched, labels)
+    read = counts["read"]
+    account = {"read": read, **{term: counts[term] for term in TERMS}}
+    if read != sum(account[term] for term in TERMS):
+        raise CommitError(f"{table.name}: rows unaccounted for before the commit: {account}")
+    checks = [judge(rule, counts[f"missed_{i}"], read, shown.get(rule.label)) for i, rule in enumerate(rules)]
+    score = round(100 * (1 - counts["missing"] / read), 2) if read else None
+    return Tally(account, checks, counts["displaced"], counts["adjusted"], score)
+
+
+def _counted(rows: "pa.Table", labels: Sequence[str]) -> tuple[dict[str, int], dict[str, str]]:
+    """Return the counts of rows on the driver, and for each label what one of the rows that miss it has."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    outcomes = Counter(rows.column("_outcome").to_pylist())
+    lists = pa.chunked_array([chunk for chunk in rows.column("_missed").chunks], rows.schema.field("_missed").type)
+    entries = pc.list_flatten(lists)
+    missed = pa.table({name: pc.struct_field(entries, name) for name in ("rule", "found")})
+    missed = missed.append_column("row", pc.list_parent_indices(lists))
+    by_rule = missed.group_by("rule").aggregate([("row", "count_distinct"), ("found", "max")]).to_pylist()
+    told = {one["rule"]: one for one in by_rule}
+    counts = {
+        "read": rows.num_rows - outcomes[ADJUSTED],
+        "missing": len(missed.column("row").unique()),
+        "displaced": pc.sum(rows.column("_displaced")).as_py() or 0,
+        "adjusted": outcomes[ADJUSTED],
+        **{term: outcomes[term] for term in TERMS},
+        **{f"missed_{i}": told.get(label, {}).get("row_count_distinct", 0) for i, label in enumerate(labels)},
+    }
+    return counts, {label: told[label]["found_max"] for label in labels if label in told}
+
+
+def _counted_by_spark(rows: "DataFrame", labels: Sequence[str]) -> tuple[dict[str, int], dict[str, str]]:
+    """Do what `_counted` does in one job; where some rows miss a rule, a second finds examples."""
     from pyspark.sql import functions as F
 
     is_row = F.col("_outcome") != ADJUSTED
@@ -103,18 +136,13 @@ def count(table: Silver, rows: "DataFrame", rules: Sequence[Expectation]) -> Tal
         F.count_if("_displaced").alias("displaced"),
         F.count_if(~is_row).alias("adjusted"),
         *[F.count_if(F.col("_outcome") == term).alias(term) for term in TERMS],
-        *[F.count_if(_misses(rule)).alias(f"missed_{i}") for i, rule in enumerate(rules)],
+        *[
+            F.count_if(F.array_contains(F.col("_missed")["rule"], one)).alias(f"missed_{i}")
+            for i, one in enumerate(labels)
+        ],
     ).first()
     counts = found.asDict() if found else {}
-    read = counts["read"]
-    account = {"read": read, **{term: counts[term] for term in TERMS}}
-    if read != sum(account[term] for term in TERMS):
-        raise CommitError(f"{table.name}: rows unaccounted for before the commit: {account}")
-    missed = {rule: counts[f"missed_{i}"] for i, rule in enumerate(rules)}
-    shown = _shown(rows, [rule for rule in rules if missed[rule]])
-    checks = [judge(rule, failed, read, shown.get(rule)) for rule, failed in missed.items()]
-    score = round(100 * (1 - counts["missing"] / read), 2) if read else None
-    return Tally(account, checks, counts["displaced"], counts["adjusted"], score)
+    return counts, _shown(rows, [label for i, label in enumerate(labels) if counts[f"missed_{i}"]])
 
 
 def is_valid() -> "Column":
@@ -157,21 +185,15 @@ def _winner_outcome(table: Silver, columns: Sequence[str], *, compares: bool) ->
     return F.when(is_new | is_newer | (is_again & ~same), "written").when(is_again, "unchanged").otherwise("superseded")
 
 
-def _misses(rule: Expectation) -> "Column":
+def _shown(rows: "DataFrame", labels: Sequence[str]) -> dict[str, str]:
+    """Return for each label what one of the rows that miss it has; asked only for rules that some miss."""
     from pyspark.sql import functions as F
 
-    return F.array_contains(F.col("_missed")["rule"], rule.label)
-
-
-def _shown(rows: "DataFrame", rules: Sequence[Expectation]) -> dict[Expectation, str]:
-    """Return for each rule what one of the rows that miss it has; asked only for rules that some miss."""
-    from pyspark.sql import functions as F
-
-    if not rules:
+    if not labels:
         return {}
 
     def found(label: str) -> "Column":
         return F.get(F.filter("_missed", lambda one: one["rule"] == label), F.lit(0))["found"]
 
-    some = rows.where("size(_missed) > 0").agg(*[F.max(found(rule.label)) for rule in rules]).first()
-    return dict(zip(rules, some or (), strict=True))
+    some = rows.where("size(_missed) > 0").agg(*[F.max(found(label)) for label in labels]).first()
+    return dict(zip(labels, some or (), strict=True))

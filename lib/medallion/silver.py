@@ -4,8 +4,8 @@
 arrival, in any split into batches, gives the same table.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from medallion import commits, curate, gate, intervals, kept, outcomes, quarantine
@@ -14,10 +14,11 @@ from medallion.curate import contract
 from medallion.errors import CommitError, QualityError
 from medallion.expectations import holds_by_change, row_rules, table_rules
 from medallion.faults import point
-from medallion.held import Holder, Keys, named
+from medallion.held import FEW, Held, Holder, Keys, named
 from medallion.lake import State
 from medallion.outcomes import Tally
 from medallion.planner import Plan, again, plan
+from medallion.session import set_for_few_rows
 from medallion.step import Outcome, Step
 from medallion.tables import INTERVAL, Silver
 from medallion.trace.versions import state_at, upstream_at
@@ -26,6 +27,23 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 STORED = f"_outcome IN ('written', '{outcomes.ADJUSTED}')"
+
+
+@dataclass(frozen=True)
+class SortedOut:
+    """Rows with an outcome each, and the columns of which a table stores those that are to be written."""
+
+    held: Held
+    columns: Sequence[str]
+
+    def written(self, table: Silver) -> "DataFrame":
+        """Return the rows that are to be written, as they are stored."""
+        from pyspark.sql import functions as F
+
+        docs = {**INTERVAL, **{name: doc for name, (_, doc) in table.columns.items()}}
+        return self.held.frame.where(STORED).select(
+            [F.col(c).alias(c, metadata={"comment": docs[c]} if c in docs else {}) for c in self.columns]
+        )
 
 
 def refresh(step: Step, table: Silver) -> Outcome:
@@ -47,7 +65,7 @@ def refresh(step: Step, table: Silver) -> Outcome:
         return _unjudged_or_skipped(step, planned)
     planned = _without_old(table, planned)
     point("silver.planned")
-    outcome = _curate(step, table, planned, choose(step, table, planned))
+    outcome = _curate(step, table, planned)
     if outcome is None and is_again:
         raise QualityError(
             f"{table.name}: by today's definition rows that it holds no longer pass; only all records together tell "
@@ -55,7 +73,7 @@ def refresh(step: Step, table: Silver) -> Outcome:
         )
     if outcome is None:  # rows that were taken before no longer pass: only all records together tell what is left
         planned = replace(planned, technique="full", reason="rows that were taken before no longer pass")
-        outcome = _curate(step, table, planned, choose(step, table, planned))
+        outcome = _curate(step, table, planned)
     point("silver.before_verdict")
     assert outcome is not None  # a full refresh displaces nothing
     return _judged(step, outcome)
@@ -72,21 +90,22 @@ def _upstream(step: Step, table: Silver, name: str) -> State:
     return upstream_at(step.lake, name, own.account.watermark[name], own)
 
 
-def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome | None:
+def _curate(step: Step, table: Silver, planned: Plan) -> Outcome | None:
     """Judge the chosen records and commit what they change; None where stored rows were displaced."""
-    rows = curated(step, table, planned, chosen.records)
-    columns = contract(table, rows)
-    with Holder() as holder:
-        keys = None
-        if planned.technique != "full" and step.lake.size(table.name) >= commits.LARGE_BYTES:
-            rows = holder.cache(rows)
-            keys = _keys(table, rows, chosen, holder)
+    many = planned.technique == "full" or _expected(step, table, planned) > FEW
+    with Holder(many) as holder, set_for_few_rows(step.session, few=not many):
+        chosen = choose(step, table, planned, holder)
+        rows = curated(step, table, planned, chosen.records)
+        columns = contract(table, rows)
+        is_large = planned.technique != "full" and step.lake.size(table.name) >= commits.LARGE_BYTES
+        rows, keys = _met_by(table, rows, chosen, holder, is_large=is_large)
         old = _kept(step, table, planned)
         if old is not None:
-            sorted_out = holder.cache(kept.sorted_out(table, rows, columns, old, chosen.records))
+            found = kept.sorted_out(table, rows, columns, old, chosen.records)
         else:
-            sorted_out = holder.cache(_sort_out(table, chosen, rows, columns, _stored(step, planned, keys)))
-        counted = outcomes.count(table, sorted_out, row_rules(gate.expectations_of(step)))
+            found = _sort_out(table, chosen, rows, columns, _stored(step, planned, keys))
+        sorted_out = SortedOut(holder.hold(found), columns)
+        counted = outcomes.count(table, sorted_out.held, row_rules(gate.expectations_of(step)))
         if old is not None:
             counted = replace(counted, rows={**counted.rows, "kept": counted.adjusted})
             planned = replace(planned, reason=f"{planned.reason}; {_told_kept(planned, table, counted.adjusted)}")
@@ -96,14 +115,23 @@ def _curate(step: Step, table: Silver, planned: Plan, chosen: Chosen) -> Outcome
         failing = gate.failed(counted.checks)
         if failing:
             raise QualityError(f"{table.name}: stopped before the commit: {gate.describe(failing)}", counted.checks)
-        _settle(step, table, planned, chosen, sorted_out, counted)
+        _settle(step, table, planned, chosen, sorted_out.held.frame, counted)
         point("silver.before_commit")
-        written = _written(table, sorted_out, columns)
-        _commit(step, table, planned, written, commits.Match(table.stored_key, keys.within if keys else {}), counted)
+        within = keys.within if keys and is_large else {}
+        _commit(step, table, planned, sorted_out, commits.Match(table.stored_key, within), counted)
         point("silver.after_commit")
     state = step.lake.state(table.name)
     told = (planned.technique, planned.reason, state.version if state else None, counted.rows, counted.checks)
     return Outcome(table.name, "done", *told, score=counted.score)
+
+
+def _expected(step: Step, table: Silver, planned: Plan) -> int:
+    """Return how many rows of the table read changed, at most, by what its commits say; 0 where it did not change."""
+    mark = planned.marks[table.reads]
+    if table.reads not in planned.changed:
+        return 0
+    commits_of = step.lake.commits_between(table.reads, mark.since, mark.version)
+    return sum(FEW if one.changed is None else one.changed for one in commits_of)
 
 
 def _kept(step: Step, table: Silver, planned: Plan) -> "DataFrame | None":
@@ -137,11 +165,19 @@ def made_anew(step: Step, table: Silver, planned: Plan, records: "DataFrame") ->
     return of_all(table, rows) if old is None else kept.sorted_out(table, rows, contract(table, rows), old, records)
 
 
-def _keys(table: Silver, rows: "DataFrame", chosen: Chosen, holder: Holder) -> Keys:
-    """Return what stored rows are met by that the chosen records may change: their keys, or those of parents."""
-    columns = table.parent or table.key
-    found = (chosen.records if table.parent else rows).select(*columns).distinct().dropna()
-    return holder.hold(found).keys(named(columns))
+def _met_by(
+    table: Silver, rows: "DataFrame", chosen: Chosen, holder: Holder, *, is_large: bool
+) -> "tuple[DataFrame, Keys | None]":
+    """Return the rows, and what stored rows are met by that they may change: their keys, or those of parents.
+
+    To find the keys of rows that have no parents pays for a large table.
+    """
+    if chosen.parents is not None:
+        return rows, chosen.parents.keys(named(table.parent)).without_null()
+    if not is_large:
+        return rows, None
+    held = holder.hold(rows)
+    return held.frame, held.keys(named(table.key)).without_null()
 
 
 def curated(step: Step, table: Silver, planned: Plan, records: "DataFrame") -> "DataFrame":
@@ -181,8 +217,7 @@ def _sort_out(
     sorted_out = outcomes.against_stored(table, rows, columns, stored, again=again)
     if not table.parent:
         return sorted_out
-    gone = outcomes.going(table, sorted_out, columns, stored, chosen.records)
-    return sorted_out.unionByName(gone, allowMissingColumns=True)
+    return sorted_out.unionByName(outcomes.going(table, rows, columns, stored), allowMissingColumns=True)
 
 
 def _settle(step: Step, table: Silver, planned: Plan, chosen: Chosen, rows: "DataFrame", counted: Tally) -> None:
@@ -196,21 +231,9 @@ def _settle(step: Step, table: Silver, planned: Plan, chosen: Chosen, rows: "Dat
         point("quarantine.after_settle")
 
 
-def _written(table: Silver, rows: "DataFrame", columns: Sequence[str]) -> "DataFrame":
-    """Return the rows that are to be written, as they are stored."""
-    from pyspark.sql import functions as F
-
-    docs = {**INTERVAL, **{name: doc for name, (_, doc) in table.columns.items()}}
-    return rows.where(STORED).select(
-        [F.col(c).alias(c, metadata={"comment": docs[c]} if c in docs else {}) for c in columns]
-    )
-
-
-def _commit(
-    step: Step, table: Silver, planned: Plan, written: "DataFrame", match: commits.Match, counted: Tally
-) -> None:
+def _commit(step: Step, table: Silver, planned: Plan, rows: "SortedOut", match: commits.Match, counted: Tally) -> None:
     """Commit what is written, or a watermark that moved; a full refresh is judged beforehand, with all rows at hand."""
-    target = commits.Target(table.name, planned.state, commits.CURATED)
+    target, written = commits.Target(table.name, planned.state, commits.CURATED), rows.written(table)
     if planned.technique == "full":
         if gate.needs_judging(step):
             counted.checks.extend(gate.judge_frame(step, written))
@@ -222,22 +245,30 @@ def _commit(
             commits.note(step.lake, target, step.session, account)
         return
     else:
-        judged = not gate.needs_judging(step) or _passes(step, table, planned, written, counted)
+        judged = not gate.needs_judging(step) or _passes(step, table, planned, rows, counted)
         account = planned.account(step.run, table, counted.rows, judged=judged)
         commits.merge(step.lake, target, written, match, account)
     _balance(step, table, counted.total)
 
 
-def _passes(step: Step, table: Silver, planned: Plan, written: "DataFrame", counted: Tally) -> bool:
+def _passes(step: Step, table: Silver, planned: Plan, rows: "SortedOut", counted: Tally) -> bool:
     """Judge only what comes, where that tells of the whole table: then readers have it with the same commit.
 
     Where it does not pass, the version is judged as a whole after its commit, which tells more.
     """
+    rules = table_rules(gate.expectations_of(step))
     if planned.state is None or planned.state.good != planned.state.data:
         return False
-    if not all(holds_by_change(rule, table.key) for rule in table_rules(gate.expectations_of(step))):
+    if not all(holds_by_change(rule, table.key) for rule in rules):
         return False
-    checks = gate.judge_frame(step, written)
+
+    def narrow(frame: "DataFrame", on: Mapping[str, str]) -> "DataFrame":
+        return rows.held.keys(named(on)).meeting(frame, on)
+
+    stored = gate.read_version(step.session, planned.state, planned.state.data)
+    written = rows.written(table)
+    whole = rows.held.keys(named(table.stored_key)).without(stored).unionByName(written)
+    checks = gate.judge(step, gate.public(table, written), rules, gate.Whole(whole, narrow))[0]
     passed = all(check.passed for check in checks)
     if passed:
         counted.checks.extend(checks)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from medallion import gate
+from medallion import commits, gate
 from medallion.lake import Lake
 from medallion.run import Report
 from medallion.step import Outcome
@@ -267,3 +267,90 @@ def test_a_row_rule_of_severity_fail_or_beyond_its_tolerance_stops_before_the_co
     assert (warned.status, warned.score) == ("done", 50.0)
     assert [(check.passed, check.stops) for check in warned.checks] == [(False, False)]
     assert _seen(lake) == {"a": 1, "b": 2, "c": -3, "d": 4}
+
+
+HEADS = """
+table = Silver(reads="$p.bronze.orders", key=("id",), sequence=("seq",), deleted="gone",
+               columns={"id": ("string", "id"), "seq": ("int", "version"), "buyer": ("string", "buyer"),
+                        "lines": ("array<int>", "amounts")})
+
+@table.transform
+def orders(records):
+    sent = "id string, seq int, buyer string, lines array<int>, gone boolean"
+    return records.withColumn("s", F.from_json("payload", sent)).select("s.*", *CARRIED)
+"""
+LINES = """
+table = Silver(reads="$p.silver.orders", key=("id", "line"), parent=("id",),
+               columns={"id": ("string", "id"), "line": ("int", "place"), "amount": ("int", "amount")})
+
+@table.transform
+def lines(orders):
+    return orders.select("id", *CARRIED, F.posexplode("lines").alias("_ordinal", "amount")).withColumn(
+        "line", F.col("_ordinal"))
+"""
+BY_CHANGE = """
+description: Orders and their lines
+sources: {orders: {format: json, delivers: events, system: shop}}
+expectations:
+  silver.orders:
+    - {rule: unique, columns: [id]}
+    - {rule: relationships, column: buyer, to: $p.silver.orders, field: id, severity: warn, tolerance: 0.5}
+  silver.lines:
+    - {rule: unique, columns: [id, line]}
+    - {rule: sql, name: none_is_13_in_all, by: [id]}
+"""
+ADDED_UP = "SELECT id, sum(amount) AS total FROM $p_silver.lines GROUP BY id HAVING total = 13;\n"
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_what_comes_is_judged_with_its_commit_where_that_tells_of_the_whole(
+    scratch: Factory, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    name = f"bychange{int(large)}"
+    if large:
+        monkeypatch.setattr(commits, "LARGE_BYTES", 0)
+    modules = {
+        "bronze/orders.py": f"{IMPORTS}table = Bronze(source='orders')",
+        "silver/orders.py": IMPORTS + HEADS,
+        "silver/lines.py": IMPORTS + LINES,
+        "silver/checks/lines.none_is_13_in_all.sql": ADDED_UP,
+    }
+    lake = scratch(
+        name, {place: text.replace("$p", name) for place, text in modules.items()}, BY_CHANGE.replace("$p", name)
+    )
+
+    def run(*orders: dict[str, Any]) -> tuple[Outcome, Outcome, tuple[int, int]]:
+        lake.deliver("orders", *orders)
+        found = {
+            outcome.table.rpartition(".")[2]: outcome for outcome in lake.run().outcomes if ".silver." in outcome.table
+        }
+        versions = lake.versions()
+        return found["orders"], found["lines"], (versions[f"{name}.silver.orders"], versions[f"{name}.silver.lines"])
+
+    run({"id": "a", "seq": 1, "buyer": "a", "lines": [1, 2]}, {"id": "b", "seq": 1, "buyer": "b", "lines": [10]})
+    orders, lines, versions = run(
+        {"id": "b", "seq": 2, "buyer": "a", "lines": [10, 1]}, {"id": "c", "seq": 1, "buyer": "b", "lines": [4]}
+    )
+
+    assert versions == (1, 1)  # no commit of a verdict
+    assert [(check.label, check.failed, check.total) for check in orders.checks] == [
+        ("unique(id)", 0, 2),
+        ("relationships(buyer)", 0, 2),
+    ]
+    assert [(check.label, check.failed) for check in lines.checks] == [
+        ("none_is_13_in_all", 0),
+        ("unique(id, line)", 0),
+    ]
+
+    orders, lines, versions = run(
+        {"id": "b", "seq": 3, "buyer": "nobody", "lines": [12, 1]}, {"id": "a", "seq": 2, "gone": True}
+    )
+
+    unknown = next(check for check in orders.checks if check.label == "relationships(buyer)")
+    assert (unknown.failed, unknown.total, unknown.passed) == (1, 2, True)  # of all that there is, as it did not pass
+    assert (orders.status, versions[0]) == ("done", 3)
+    assert (lines.status, lines.error) == (
+        "failed",
+        f"{name}.silver.lines: version 2 did not pass its gate: none_is_13_in_all: 1 of 1 rows, "
+        'e.g. {"id":"b","total":13}; readers keep version 1',
+    )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from medallion import commits, query
+from medallion import commits, held, query, silver
 from medallion.lake import Lake
 from tests import figures
 
@@ -177,10 +177,16 @@ def fresh_lake(shared_scratch: Callable[..., Any]) -> Callable[[], Any]:
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@example(case=Case((_order(1, "p1", "p9"), _order(2, "p1")), (0, 1), cut=1, late_product=False), large=True)
-@given(case=cases(), large=st.booleans())
-def test_any_order_and_any_split_give_what_a_fold_gives(fresh_lake: Callable[[], Any], case: Case, large: bool) -> None:
-    with patch.object(commits, "LARGE_BYTES", 0 if large else commits.LARGE_BYTES):
+@example(case=Case((_order(1, "p1", "p9"), _order(2, "p1")), (0, 1), cut=1, late_product=False), large=True, few=False)
+@given(case=cases(), large=st.booleans(), few=st.booleans())
+def test_any_order_and_any_split_give_what_a_fold_gives(
+    fresh_lake: Callable[[], Any], case: Case, large: bool, few: bool
+) -> None:
+    with (
+        patch.object(commits, "LARGE_BYTES", 0 if large else commits.LARGE_BYTES),
+        patch.object(held, "FEW", held.FEW if few else -1),
+        patch.object(silver, "FEW", silver.FEW if few else -1),
+    ):
         _holds(fresh_lake, case)
 
 

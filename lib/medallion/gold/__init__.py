@@ -18,7 +18,7 @@ from medallion.expectations import found, judge, judges_what_comes, misses, row_
 from medallion.faults import point
 from medallion.gold import aggregate, derived, mart
 from medallion.gold.patch import GONE, Patch, Unfollowed, Work
-from medallion.held import FEW, Holder
+from medallion.held import FEW, Held, Holder, named
 from medallion.lake import GONE as KEYS_GONE
 from medallion.lake import KEYS, Account
 from medallion.log_files import FILE_ROWS
@@ -102,13 +102,14 @@ def _follow(work: Work, table: Gold, began: int) -> Outcome:
         if made is None:
             return _noted(work, table, target, began)
         planned = replace(planned, technique=made.technique)
-        rows = work.holder.hold(_as_declared(table, made.rows, GONE)).frame
+        held = work.holder.hold(_as_declared(table, made.rows, GONE))
+        rows = held.frame
         point("gold.patched")
         columns = [name for name in rows.columns if name != GONE]
         stays = rows.where(f"NOT {GONE}").select(*columns)
         stored = gate.read_version(step.session, work.own, work.own.data).select(*columns)
         whole = made.keys.without(stored).unionByName(stays)
-        judged = _judge_patch(step, table, made, rows, whole)
+        judged = _judge_patch(step, table, made, held, whole)
     told = {
         "read": made.changed,
         KEYS: made.keys.count,
@@ -162,7 +163,7 @@ def _laid_out(table: Gold, rows: "DataFrame", count: int) -> "DataFrame":
     return rows.repartitionByRange(-(-count // FILE_ROWS), *table.key).sortWithinPartitions(*table.key)
 
 
-def _judge_patch(step: Step, table: Gold, made: Patch, rows: "DataFrame", whole: "DataFrame") -> "Judged":
+def _judge_patch(step: Step, table: Gold, made: Patch, held: Held, whole: "DataFrame") -> "Judged":
     """Judge what comes where that tells of the whole table, and by the other rules the table as it will be."""
     from pyspark.sql import functions as F
 
@@ -170,10 +171,11 @@ def _judge_patch(step: Step, table: Gold, made: Patch, rows: "DataFrame", whole:
     of_change = [rule for rule in rules if judges_what_comes(rule, table.key)]
     sound = [F.min(ROWS)] if isinstance(table, Aggregate) else []
 
-    def narrow(by: Sequence[str], frame: "DataFrame") -> "DataFrame":
-        return made.keys.of_columns(by).meeting(frame)
+    def narrow(frame: "DataFrame", on: Mapping[str, str]) -> "DataFrame":
+        own = made.keys.of_columns(list(on)) if set(on) <= set(made.keys.columns) else held.keys(named(list(on)))
+        return own.meeting(frame, on)
 
-    judged = _judge(step, table, rows.where(f"NOT {GONE}"), of_change, gate.Whole(whole, narrow), sound)
+    judged = _judge(step, table, held.frame.where(f"NOT {GONE}"), of_change, gate.Whole(whole, narrow), sound)
     if any(lowest is not None and lowest < 0 for lowest in judged.also):
         raise Unfollowed("its change feed takes more rows from a group than it had")
     others = [rule for rule in rules if rule not in of_change]
