@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from medallion import bronze, changes, gate, quarantine
 from medallion.curate import may_meet
-from medallion.held import Held, Holder
+from medallion.held import FEW, Held, Holder
 from medallion.planner import Plan
 from medallion.session import from_arrow
 from medallion.step import Step
@@ -14,6 +14,9 @@ from medallion.tables import Lookup, Silver
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+
+_MUCH_BYTES = 32 * 1024 * 1024  # of Parquet, which takes ten times as much at hand
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ def choose(step: Step, table: Silver, planned: Plan, holder: Holder) -> Chosen:
     known = gate.upstream_rows(step, planned.upstream[table.reads])
     if planned.technique == "full":
         return Chosen(known)
-    touched = _touched(step, table, planned, known, holder)
+    held = _touched(step, table, planned, known, holder)
+    touched = held.frame if held is not None else None
+    holder.many |= held is not None and is_much(step, table, planned, held.count())
     if not table.parent:
         return Chosen(_records(step, table, planned, known, touched), touched)
     rows = _parents(step, table, planned, known)
@@ -42,6 +47,19 @@ def choose(step: Step, table: Silver, planned: Plan, holder: Holder) -> Chosen:
         rows = again if rows is None else rows.unionByName(again).dropDuplicates(list(table.parent))
     parents = holder.hold(known.limit(0) if rows is None else rows)
     return Chosen(parents.frame, touched, parents)
+
+
+def is_much(step: Step, table: Silver, planned: Plan, besides: int = 0) -> bool:
+    """Tell whether what changed in the table read since the last commit is too much to have it at hand.
+
+    At most so much changed as its commits say; ``besides`` are records that are judged again.
+    """
+    up, mark = planned.upstream[table.reads], planned.marks[table.reads]
+    rows, stored = besides, step.lake.stored(up)
+    if table.reads in planned.changed:
+        found = [commit.changed for commit in step.lake.commits_between(table.reads, mark.since, mark.version)]
+        rows += sum(stored.rows if changed is None else changed for changed in found)
+    return rows > FEW // 4 or rows * stored.bytes > _MUCH_BYTES * max(stored.rows, 1)
 
 
 def _records(step: Step, table: Silver, planned: Plan, known: "DataFrame", touched: "DataFrame | None") -> "DataFrame":
@@ -74,7 +92,7 @@ def _by_id(rows: "DataFrame", ids: "DataFrame") -> "DataFrame":
     return rows.join(F.broadcast(ids), on="_record_id", how="semi")
 
 
-def _touched(step: Step, table: Silver, planned: Plan, known: "DataFrame", holder: Holder) -> "DataFrame | None":
+def _touched(step: Step, table: Silver, planned: Plan, known: "DataFrame", holder: Holder) -> "Held | None":
     """Return the ids of records to judge again, or None: where a lookup moved, a parent went on, or as asked for."""
     import pyarrow as pa
 
@@ -97,7 +115,7 @@ def _touched(step: Step, table: Silver, planned: Plan, known: "DataFrame", holde
         using = [_using(step, stored, lookup, planned, holder) for lookup in moved]
         ids += [found for found in using if found is not None]
     touched = holder.hold(reduce(lambda a, b: a.union(b), ids).distinct()) if ids else None
-    return None if touched is None or touched.is_empty else touched.frame
+    return None if touched is None or touched.is_empty else touched
 
 
 def _using(step: Step, stored: "DataFrame", lookup: Lookup, planned: Plan, holder: Holder) -> "DataFrame | None":

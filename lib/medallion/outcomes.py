@@ -108,7 +108,7 @@ def _counted(rows: "pa.Table", labels: Sequence[str]) -> tuple[dict[str, int], d
     import pyarrow.compute as pc
 
     outcomes = Counter(rows.column("_outcome").to_pylist())
-    lists = pa.chunked_array([chunk for chunk in rows.column("_missed").chunks], rows.schema.field("_missed").type)
+    lists = rows.column("_missed")
     entries = pc.list_flatten(lists)
     missed = pa.table({name: pc.struct_field(entries, name) for name in ("rule", "found")})
     missed = missed.append_column("row", pc.list_parent_indices(lists))

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from medallion import commits, curate, gate, intervals, kept, outcomes, quarantine
-from medallion.chosen import Chosen, choose
+from medallion.chosen import Chosen, choose, is_much
 from medallion.curate import contract
 from medallion.errors import CommitError, QualityError
 from medallion.expectations import holds_by_change, row_rules, table_rules
 from medallion.faults import point
-from medallion.held import FEW, Held, Holder, Keys, named
+from medallion.held import Held, Holder, Keys, named
 from medallion.lake import State
 from medallion.outcomes import Tally
 from medallion.planner import Plan, again, plan
@@ -92,7 +92,7 @@ def _upstream(step: Step, table: Silver, name: str) -> State:
 
 def _curate(step: Step, table: Silver, planned: Plan) -> Outcome | None:
     """Judge the chosen records and commit what they change; None where stored rows were displaced."""
-    many = planned.technique == "full" or _expected(step, table, planned) > FEW
+    many = planned.technique == "full" or is_much(step, table, planned)
     with Holder(many) as holder, set_for_few_rows(step.session, few=not many):
         chosen = choose(step, table, planned, holder)
         rows = curated(step, table, planned, chosen.records)
@@ -123,15 +123,6 @@ def _curate(step: Step, table: Silver, planned: Plan) -> Outcome | None:
     state = step.lake.state(table.name)
     told = (planned.technique, planned.reason, state.version if state else None, counted.rows, counted.checks)
     return Outcome(table.name, "done", *told, score=counted.score)
-
-
-def _expected(step: Step, table: Silver, planned: Plan) -> int:
-    """Return how many rows of the table read changed, at most, by what its commits say; 0 where it did not change."""
-    mark = planned.marks[table.reads]
-    if table.reads not in planned.changed:
-        return 0
-    commits_of = step.lake.commits_between(table.reads, mark.since, mark.version)
-    return sum(FEW if one.changed is None else one.changed for one in commits_of)
 
 
 def _kept(step: Step, table: Silver, planned: Plan) -> "DataFrame | None":

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from medallion import commits, held, query, silver
+from medallion import chosen, commits, held, query
 from medallion.lake import Lake
 from tests import figures
 
@@ -185,7 +185,7 @@ def test_any_order_and_any_split_give_what_a_fold_gives(
     with (
         patch.object(commits, "LARGE_BYTES", 0 if large else commits.LARGE_BYTES),
         patch.object(held, "FEW", held.FEW if few else -1),
-        patch.object(silver, "FEW", silver.FEW if few else -1),
+        patch.object(chosen, "FEW", chosen.FEW if few else -1),
     ):
         _holds(fresh_lake, case)
 
