@@ -16,6 +16,7 @@ from medallion.errors import SetupError
 from medallion.spark_conf import (
     CONNECT_MODE,
     FEW_ROWS,
+    PARTITIONS,
     SETTINGS,
     SMALL,
     SMALL_BYTES,
@@ -208,7 +209,12 @@ def register(session: "SparkSession", views: Iterable[tuple[str, str]]) -> None:
 
 @contextmanager
 def set_for_few_rows(session: "SparkSession", *, few: bool = True) -> Iterator[None]:
-    """Have a session's queries made for few rows, if they are few; what it had set before holds again afterwards."""
+    """Have a session's queries made for few rows, if they are few; what it had set before holds again afterwards.
+
+    One that is set up for a small input is left as it is.
+    """
+    if session.conf.get(PARTITIONS) == SMALL[PARTITIONS]:
+        few = False
     before = {key: session.conf.get(key) for key in FEW_ROWS} if few else {}
     for key in before:
         session.conf.set(key, FEW_ROWS[key])

@@ -40,6 +40,8 @@ SMALL = {
 FEW_ROWS = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "2"}
 CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"  # has pyspark make a server's expressions, in all of the process
 
+PARTITIONS = "spark.sql.shuffle.partitions"
+
 SMALL_BYTES = 2 * 1024 * 1024  # of Parquet, some ten thousands of rows; interpreted, more would take long
 
 
