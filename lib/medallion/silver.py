@@ -222,7 +222,7 @@ def _settle(step: Step, table: Silver, planned: Plan, chosen: Chosen, rows: "Dat
         point("quarantine.after_settle")
 
 
-def _commit(step: Step, table: Silver, planned: Plan, rows: "SortedOut", match: commits.Match, counted: Tally) -> None:
+def _commit(step: Step, table: Silver, planned: Plan, rows: SortedOut, match: commits.Match, counted: Tally) -> None:
     """Commit what is written, or a watermark that moved; a full refresh is judged beforehand, with all rows at hand."""
     target, written = commits.Target(table.name, planned.state, commits.CURATED), rows.written(table)
     if planned.technique == "full":
@@ -242,7 +242,7 @@ def _commit(step: Step, table: Silver, planned: Plan, rows: "SortedOut", match: 
     _balance(step, table, counted.total)
 
 
-def _passes(step: Step, table: Silver, planned: Plan, rows: "SortedOut", counted: Tally) -> bool:
+def _passes(step: Step, table: Silver, planned: Plan, rows: SortedOut, counted: Tally) -> bool:
     """Judge only what comes, where that tells of the whole table: then readers have it with the same commit.
 
     Where it does not pass, the version is judged as a whole after its commit, which tells more.
@@ -258,7 +258,9 @@ def _passes(step: Step, table: Silver, planned: Plan, rows: "SortedOut", counted
 
     stored = gate.read_version(step.session, planned.state, planned.state.data)
     written = rows.written(table)
-    whole = rows.held.keys(named(table.stored_key)).without(stored).unionByName(written)
+    # Only what is written takes the place of stored rows: those that are met but stay as they are count as well.
+    staying = stored.join(written.select(*table.stored_key), on=list(table.stored_key), how="anti")
+    whole = staying.unionByName(written)
     checks = gate.judge(step, gate.public(table, written), rules, gate.Whole(whole, narrow))[0]
     passed = all(check.passed for check in checks)
     if passed:
