@@ -26,21 +26,20 @@ SETTINGS = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
 }
 
+PARTITIONS = "spark.sql.shuffle.partitions"
 # For a step whose whole input is small: compiling code for each query, adapting it at run time and spreading
 # it over partitions then cost several times what the data does (measured: docs/performance.md).
 SMALL = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
-    "spark.sql.shuffle.partitions": "1",
+    PARTITIONS: "1",
     # A small file is sooner written anew than given a deletion vector, and stays one file.
     "spark.databricks.delta.merge.deletionVectors.persistent": "false",
 }
 # For queries of a refresh that moves few rows, of tables of any size: nothing to spread, nothing to adapt to.
-FEW_ROWS = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "2"}
+FEW_ROWS = {"spark.sql.adaptive.enabled": "false", PARTITIONS: "2"}
 CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"  # has pyspark make a server's expressions, in all of the process
-
-PARTITIONS = "spark.sql.shuffle.partitions"
 
 SMALL_BYTES = 2 * 1024 * 1024  # of Parquet, some ten thousands of rows; interpreted, more would take long
 
