@@ -17,6 +17,7 @@ from dataclasses import asdict, fields
 from types import ModuleType
 from typing import Any
 
+from medallion import syntax
 from medallion.conf import Expectation
 from medallion.tables import Silver, Table
 
@@ -88,7 +89,7 @@ def _reach(function: Callable[..., Any], found: dict[str, str]) -> None:
     place = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
     if place in found:
         return
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    tree = syntax.parse(textwrap.dedent(inspect.getsource(function)))
     found[place] = ast.dump(_without_words(tree))
     for name, value in _names(tree, function):
         if inspect.isfunction(inspect.unwrap(value)) and _is_ours(value):

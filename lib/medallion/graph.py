@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+from medallion import syntax
 from medallion.conf import Conf, Expectation
 from medallion.conf.expectation import TIME_RULES
 from medallion.declaration import check_declaration
@@ -132,7 +133,7 @@ def _table(conf: Conf, layer: str, path: Path) -> Table:
 
 def _check_reads(path: Path) -> None:
     """Refuse a module that reads tables by itself: what is not declared would be missing from graph and lineage."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(syntax.parse(path.read_text())):
         if isinstance(node, ast.Attribute) and node.attr in _READS:
             raise GraphError(
                 f"{path}:{node.lineno}: found .{node.attr}, an undeclared read; wanted every input declared and "

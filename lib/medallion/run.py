@@ -20,6 +20,8 @@ from medallion.tables import Bronze, Silver, Table
 
 log = logging.getLogger(__name__)
 
+_AGAIN_SECONDS = 0.2
+
 Listener = Callable[[Outcome | str], None]  # a table's name when it starts, its outcome when it ends
 
 
@@ -120,11 +122,19 @@ def _run_tables(run: Run, sessions: Sessions, names: Collection[str], listen: Li
                     sorter.done(name)
         except BaseException:  # interrupted, or unusable conf: nothing that is half done is waited for
             pool.shutdown(wait=False, cancel_futures=True)
-            sessions.cancel()
+            _end(sessions, working)
             raise
     point("run.all_done")
     report.seconds = round(time.monotonic() - started, 2)
     return report
+
+
+def _end(sessions: Sessions, working: Collection[Future[Outcome]]) -> None:
+    """End what steps are doing, and what they do next: a step may be between two queries when it is told."""
+    left: Collection[Future[Outcome]] = working
+    while left:
+        sessions.cancel()
+        left = wait(left, timeout=_AGAIN_SECONDS).not_done
 
 
 def blocked_by(run: Run, name: str, ended: Mapping[str, Outcome]) -> Outcome | None:

@@ -169,10 +169,11 @@ class Sessions:
 
 def _stop(session: "SparkSession") -> None:
     """Stop a Spark of our own; one whose JVM has gone already, as with a signal to all of a group, is stopped."""
-    from py4j.protocol import Py4JNetworkError
-
-    with suppress(ConnectionError, Py4JNetworkError):
+    try:
         session.stop()
+    except Exception as error:
+        if not _is_unanswered(error):
+            raise
 
 
 def _java_process() -> int:
@@ -185,15 +186,21 @@ def _java_process() -> int:
 
 def _jvm_has_ended(error: Exception | None) -> bool:
     """Tell whether the JVM that we started has gone; of one that started us nothing is known, we go with it."""
-    from py4j.protocol import Py4JNetworkError
     from pyspark import SparkContext
 
     started = getattr(SparkContext._gateway, "proc", None)
     if started is None:
         return False
     with suppress(subprocess.TimeoutExpired):
-        started.wait(_ENDING_SECONDS if isinstance(error, (ConnectionError, Py4JNetworkError)) else 0)
+        started.wait(_ENDING_SECONDS if error is not None and _is_unanswered(error) else 0)
     return started.poll() is not None
+
+
+def _is_unanswered(error: Exception) -> bool:
+    """Tell whether the JVM gave no answer: what py4j raises is a plain Py4JError where it ended while it was asked."""
+    from py4j.protocol import Py4JError, Py4JJavaError
+
+    return isinstance(error, (ConnectionError, Py4JError)) and not isinstance(error, Py4JJavaError)
 
 
 def _say(line: str) -> None:

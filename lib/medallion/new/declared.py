@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from medallion import syntax
 from medallion.errors import ConfError
 
 
@@ -52,7 +53,7 @@ def declared(project: Path, name: str) -> Declared:
 def _facts(path: Path) -> Mapping[str, ast.expr]:
     """Return the arguments of the module's declaration, by keyword."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = syntax.parse(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
         raise ConfError(f"{path}: cannot be read as a table's module: {type(error).__name__}") from None
     for node in tree.body:

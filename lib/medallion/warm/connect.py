@@ -97,14 +97,17 @@ class Control:
             self._release(session_id)
 
     def interrupt(self, ids: Sequence[str]) -> None:
-        """End what sessions do just now, and wait until it has ended; see `end`."""
-        for session_id in ids:
-            self._call("Interrupt", session_id, interrupt_type=proto.InterruptRequest.INTERRUPT_TYPE_ALL)
+        """End what sessions do, and what they begin meanwhile, and wait until it has ended; see `end`."""
         until = time.monotonic() + _END_SECONDS
-        while any(self.is_busy(session_id) for session_id in ids):
-            if time.monotonic() > until:
+        busy = ids
+        while busy:
+            for session_id in busy:
+                self._call("Interrupt", session_id, interrupt_type=proto.InterruptRequest.INTERRUPT_TYPE_ALL)
+            busy = [session_id for session_id in ids if self.is_busy(session_id)]
+            if busy and time.monotonic() > until:
                 raise SetupError(f"it has not ended within {_END_SECONDS} s of being told to")
-            time.sleep(_POLL_SECONDS)
+            if busy:
+                time.sleep(_POLL_SECONDS)
 
     def close(self) -> None:
         """Hang up."""
