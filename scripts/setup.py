@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     stamp = VENV / f"{lock.stem}.stamp"
     try:
         check_python(sys.version_info[:2])
+        check_place(VENV)
         wanted = fingerprint(lock)
         if not is_stamped(stamp, wanted):
             stamp.unlink(missing_ok=True)
@@ -45,6 +46,12 @@ def check_python(version: tuple[int, ...]) -> None:
     if version != PYTHON:
         found, wanted = (".".join(map(str, numbers)) for numbers in (version, PYTHON))
         raise SetupError(f"this is Python {found}, wanted {wanted}; name one: make PYTHON=/path/to/python")
+
+
+def check_place(venv: Path) -> None:
+    """Raise SetupError where the environment's place is a link: making it anew would empty what it points to."""
+    if venv.is_symlink():
+        raise SetupError(f"{venv} is a link to {venv.readlink()}, wanted a folder of its own: remove the link")
 
 
 def fingerprint(lock: Path) -> str:

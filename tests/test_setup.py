@@ -222,6 +222,19 @@ def test_check_python_says_which_one_is_wanted():
         setup.check_python((3, 13))
 
 
+def test_an_environment_of_another_checkout_is_left_alone(tmp_path, monkeypatch):
+    other, link = tmp_path / "other", tmp_path / "link"
+    other.mkdir()
+    link.symlink_to(other)
+    (other / "requirements-dev.stamp").touch()
+    monkeypatch.setattr(setup, "VENV", link)
+
+    with pytest.raises(SystemExit, match=r"is a link to .*/other, wanted a folder of its own: remove the link"):
+        setup.main([])
+
+    assert (other / "requirements-dev.stamp").exists()
+
+
 def test_is_usable_refuses_a_moved_environment(venv):
     config, python = venv / "pyvenv.cfg", venv / "bin" / "python"
     assert not setup.is_usable(venv)
