@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medallion import commits, gate, intake
+from medallion.ahead import one_ahead
 from medallion.arrivals import Arrivals
 from medallion.check import Check
 from medallion.conf import Source
@@ -20,6 +21,7 @@ from medallion.landing import Landing, Manifest, batches
 from medallion.records import Batch, read
 from medallion.session import from_arrow, is_remote
 from medallion.step import Outcome, Step
+from medallion.stored import Stored
 from medallion.tables import Bronze
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ log = logging.getLogger(__name__)
 
 # Deliveries are gathered up to this size into one append: large enough to be few, small enough for a driver. A Connect
 # server keeps what a client sends as rows in its plan, several times over: 256 MiB of it ended one with 4 GiB.
-BATCH_BYTES = 256 * 1024 * 1024
+BATCH_BYTES = 128 * 1024 * 1024
 REMOTE_BATCH_BYTES = 64 * 1024 * 1024
 UNKNOWN_COLUMNS = "columns named in conf"
 NONE_YET = "no delivery yet: it starts empty"
@@ -81,8 +83,11 @@ def ingest(step: Step, table: Bronze) -> Outcome:
         reason = "; ".join(["no new delivery", *taken.notes])
         return _held(step, Outcome(step.name, "skipped", "skip", reason, rows=rows, checks=arrivals.checks()))
     unknown: set[str] = set()
-    for batch in batches(pending, _most_bytes(step)) if pending else [[]]:
-        account, columns = _append(step, table, landing, batch, arrivals)
+    source = step.run.conf.source(table.source)
+    stored = Stored(step, source)
+    parts: Iterable[list[Manifest]] = batches(pending, _most_bytes(step)) if pending else [[]]
+    for manifests, came in one_ahead(parts, lambda part: _read(landing, source, part)):
+        account, columns = _append(step, table, manifests, came, stored, arrivals)
         rows = {term: rows[term] + account.rows[term] for term in rows}
         unknown.update(columns)
     point("bronze.all_appended")
@@ -179,19 +184,30 @@ def look_up(
         return met(holder.hold(places).keys({"_delivery": "_delivery"}).narrowed(rows))
 
 
-def _append(
-    step: Step, table: Bronze, landing: Landing, manifests: Sequence[Manifest], arrivals: Arrivals
-) -> tuple[Account, list[str]]:
-    """Append deliveries in one commit, and return its account and the columns that conf does not name."""
-    source = step.run.conf.source(table.source)
+def _read(landing: Landing, source: Source, manifests: Sequence[Manifest]) -> tuple[Batch, "pa.Table"]:
+    """Return deliveries as a batch, and its records with identity, key and problem."""
+    from medallion.records import identity
+
     point("bronze.before_read")
     batch = read(landing, source, manifests)
+    return batch, identity.identified(batch.table, source)
+
+
+def _append(
+    step: Step,
+    table: Bronze,
+    manifests: Sequence[Manifest],
+    came: tuple[Batch, "pa.Table"],
+    stored: Stored,
+    arrivals: Arrivals,
+) -> tuple[Account, list[str]]:
+    """Append deliveries in one commit, and return its account and the columns that conf does not name."""
+    batch, records = came
     arrivals.take(batch.received)
     state = step.lake.state(step.name)
     first, last = (manifests[0].number, manifests[-1].number) if manifests else (0, 0)
     target = commits.Target(step.name, state, commits.APPEND_ONLY)
-    news, duplicates = _new(step, source, batch)
-    stored = len(batch.table) - duplicates
+    news, duplicates = stored.sort_out(records, state)
     point("bronze.before_commit")
     account = Account(
         step.run.run_id,
@@ -199,53 +215,26 @@ def _append(
         reason=f"deliveries {first} to {last}" if manifests else NONE_YET,
         fingerprint="",
         watermark={f"landing.{table.source}": Mark(last, since=first - 1)},
-        rows={"read": batch.read, "stored": stored, "duplicates": duplicates + batch.repeats},
+        rows={"read": batch.read, "stored": len(news), "duplicates": duplicates + batch.repeats},
         data=state.data if state else NO_VERSION,
         good=state.good if state else NO_VERSION,
         cursor=next((m.cursor for m in reversed(manifests) if m.cursor is not None), _cursor(state)),
         received=batch.received,
         removed=state.account.removed if state and state.account else None,
     )
-    if stored == 0 and state is not None:
+    if not len(news) and state is not None:
         done = commits.note(step.lake, target, step.session, account)
     else:
         if not gate.failed(arrivals.checks()):
             account = replace(account, good=commits.SAME_COMMIT)
         done = commits.append(step.lake, target, _documented(step, news, last), account)
     point("bronze.after_commit")
-    _balance(step, done, stored)
+    _balance(step, done, len(news))
     return done, batch.unknown_columns()
 
 
 def _cursor(state: State | None) -> Mapping[str, Any] | None:
     return state.account.cursor if state and state.account else None
-
-
-def _new(step: Step, source: Source, batch: Batch) -> tuple["pa.Table", int]:
-    """Return the batch's records that bronze does not have yet, with identity, key and problem; and how many it has."""
-    from medallion.records import identity
-
-    records = identity.identified(batch.table, source)
-    known = _known(step, records) if source.delivers == "events" else []
-    return identity.sorted_out(records, known)
-
-
-def _known(step: Step, records: "pa.Table") -> Iterable[tuple[str, str, bool]]:
-    """Return what bronze holds of the batch's identities: the hash of each payload, and whether it was the first."""
-    from pyspark.sql import functions as F
-
-    state = step.lake.state(step.name)
-    if state is None or not len(records):
-        return []
-    identities = from_arrow(step.session, records.select(["_identity"])).distinct()
-    bronze = gate.read_version(step.session, state, state.version)
-    is_first = F.col("_record_id") == F.col("_identity")
-    known = (
-        bronze.join(F.broadcast(identities), on="_identity", how="semi")
-        .select("_identity", "_payload_sha256", is_first.alias("is_first"))
-        .toArrow()
-    )
-    return zip(*(column.to_pylist() for column in known.columns), strict=True)
 
 
 def _documented(step: Step, records: "pa.Table", batch_id: int) -> "DataFrame":

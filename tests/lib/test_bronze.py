@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from pyspark.errors import PySparkException
 
-from medallion import bronze
+from medallion import bronze, stored
 from medallion.errors import HistoryError
 from medallion.lake import Account, Lake, Mark, State
+from medallion.stored import Stored
 from medallion.tables import Bronze
 
 EVENTS = """
@@ -204,6 +205,43 @@ def test_what_comes_again_is_counted_and_what_is_news_is_stored(taken_in: Any) -
     assert len({row._record_id for row in extract}) == 5
 
 
+@pytest.mark.parametrize(("most", "lookups"), [(1_000, 1), (2, 4), (0, 5)])
+def test_batches_of_a_run_know_each_other(
+    scratch: Factory, monkeypatch: pytest.MonkeyPatch, most: int, lookups: int
+) -> None:
+    """Whether a run remembers what it has appended, or looks it up when it has become too much."""
+    conf = "description: E\nsources: {events: {format: json, delivers: events, system: shop, idempotency_key: $.key}}"
+    lake = scratch("split", {"bronze/events.py": MODULES["bronze/events.py"]}, conf)
+    lake.deliver("events", {"key": "a", "n": 1}, {"key": "b", "n": 1})
+    lake.run()
+    asked: list[int] = []
+    looked_up = stored._looked_up
+    monkeypatch.setattr(bronze, "BATCH_BYTES", 1)
+    monkeypatch.setattr(bronze, "REMOTE_BATCH_BYTES", 1)
+    monkeypatch.setattr(stored, "MOST", most)
+    monkeypatch.setattr(stored, "_looked_up", lambda *given: asked.append(given[1].version) or looked_up(*given))
+    for payloads in (
+        [{"key": "a", "n": 1}, {"key": "c", "n": 1}],
+        [{"key": "c", "n": 1}, {"key": "d", "n": 1}],
+        [{"key": "b", "n": 2}, {"key": "c", "n": 2}],
+        [{"key": "c", "n": 2}, {"key": "b", "n": 2}, {"key": "e", "n": 1}],
+        [{"key": "e", "n": 1}],
+    ):
+        lake.deliver("events", *payloads)
+
+    (outcome,) = lake.run().outcomes
+
+    assert outcome.rows == {"read": 10, "stored": 5, "duplicates": 5}
+    rows = lake.stored("split.bronze.events").collect()
+    assert Counter(json.loads(row.payload)["key"] for row in rows) == {"a": 1, "b": 2, "c": 2, "d": 1, "e": 1}
+    reused = [row for row in rows if row._problem == "idempotency key reused with other bytes"]
+    assert sorted((json.loads(row.payload)["key"], json.loads(row.payload)["n"]) for row in reused) == [
+        ("b", 2),
+        ("c", 2),
+    ]
+    assert len(asked) == 5 and len(set(asked)) == lookups
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -261,8 +299,8 @@ def test_a_batch_that_does_not_add_up_is_refused(scratch: Factory, monkeypatch: 
     conf = "description: E\nsources: {events: {format: json, delivers: events, system: shop}}"
     lake = scratch("lossy", {"bronze/events.py": MODULES["bronze/events.py"]}, conf)
     lake.deliver("events", {"n": 1}, {"n": 2})
-    new = bronze._new
-    monkeypatch.setattr(bronze, "_new", lambda *arguments: (new(*arguments)[0], 1))  # one duplicate that is none
+    sort_out = Stored.sort_out
+    monkeypatch.setattr(Stored, "sort_out", lambda *arguments: (sort_out(*arguments)[0], 1))  # a duplicate that is none
 
     (outcome,) = lake.run().outcomes
     assert outcome.status == "failed"

@@ -179,7 +179,7 @@ def test_an_envelope_gives_payload_and_key_of_its_event(tmp_path: Path) -> None:
     lines = [json.dumps({"id": key, "received_at": "2026-01-01T00:00:00Z", "body": body}) for key in ("k1", "k2", "k1")]
 
     found = _read(tmp_path, JSON, (ENVELOPES, "\n".join(lines).encode()))
-    news, duplicates = identity.sorted_out(found, [])
+    news, duplicates = identity.Seen().sort_out(found)
 
     assert [record["payload"] for record in news.to_pylist()] == [body, body]
     assert duplicates == 1

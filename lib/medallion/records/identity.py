@@ -50,30 +50,54 @@ def identified(found: pa.Table, source: Source) -> pa.Table:
     return found
 
 
-def sorted_out(records: pa.Table, known: Iterable[tuple[str, str, bool]]) -> tuple[pa.Table, int]:
-    """Return the records that are news, with ``_record_id``, and the number of those that are there already.
+class Seen:
+    """Identities and the payloads that came with each, by their hash; most have one.
 
-    ``known`` says of identities in the table the hash of each payload stored and whether it was the first. A record
-    with another's idempotency key and bytes of its own is kept, with that as its problem.
+    A record with another's idempotency key and bytes of its own is kept, with that as its problem.
     """
-    first: dict[str, str] = {}
-    stored: set[tuple[str, str]] = set()
-    for identity, payload_hash, is_first in known:
-        stored.add((identity, payload_hash))
-        if is_first:
-            first[identity] = payload_hash
-    is_news, ids, is_other = [], [], []
-    for record in zip(records["_identity"].to_pylist(), records["_payload_sha256"].to_pylist(), strict=True):
-        identity, payload_hash = record
-        is_news.append(record not in stored)
-        stored.add(record)
-        other = first.setdefault(identity, payload_hash) != payload_hash
-        is_other.append(other)
-        ids.append(sha256((identity + payload_hash).encode()).hexdigest() if other else identity)
-    problem = pc.if_else(pa.array(is_other, pa.bool_()), REUSED, records["_problem"])
-    judged = records.set_column(records.schema.get_field_index("_problem"), "_problem", problem)
-    news = judged.append_column("_record_id", pa.array(ids, pa.string())).filter(pa.array(is_news, pa.bool_()))
-    return news, len(records) - len(news)
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+        self._others: set[tuple[str, str]] = set()
+
+    def count(self) -> int:
+        """Return how many there are."""
+        return len(self._first) + len(self._others)
+
+    def add(self, known: Iterable[tuple[str, str, bool]]) -> None:
+        """Add identities of which a table has the payload of this hash, and whether it was the first."""
+        for identity, payload_hash, is_first in known:
+            if is_first:
+                self._first[identity] = payload_hash
+            else:
+                self._others.add((identity, payload_hash))
+
+    def sort_out(self, records: pa.Table) -> tuple[pa.Table, int]:
+        """Return the records not seen yet, with ``_record_id``, and the number of the others; now they are seen."""
+        is_news, ids, is_other = [], [], []
+        for identity, payload_hash in zip(
+            records["_identity"].to_pylist(), records["_payload_sha256"].to_pylist(), strict=True
+        ):
+            news, other = self._see(identity, payload_hash)
+            is_news.append(news)
+            is_other.append(other)
+            ids.append(sha256((identity + payload_hash).encode()).hexdigest() if other else identity)
+        problem = pc.if_else(pa.array(is_other, pa.bool_()), REUSED, records["_problem"])
+        judged = records.set_column(records.schema.get_field_index("_problem"), "_problem", problem)
+        news_only = judged.append_column("_record_id", pa.array(ids, pa.string())).filter(pa.array(is_news, pa.bool_()))
+        return news_only, len(records) - len(news_only)
+
+    def _see(self, identity: str, payload_hash: str) -> tuple[bool, bool]:
+        """Tell whether a record is news, and whether it came with another's key; from now on it is seen."""
+        first = self._first.get(identity)
+        if first == payload_hash:
+            return False, False
+        is_news = (identity, payload_hash) not in self._others
+        if first is None:
+            self._first[identity] = payload_hash
+            return is_news, False
+        self._others.add((identity, payload_hash))
+        return is_news, True
 
 
 def _given(event_key: str | None) -> str | None:
