@@ -57,8 +57,8 @@ def is_much(step: Step, table: Silver, planned: Plan, besides: int = 0) -> bool:
     up, mark = planned.upstream[table.reads], planned.marks[table.reads]
     rows, stored = besides, step.lake.stored(up)
     if table.reads in planned.changed:
-        found = [commit.changed for commit in step.lake.commits_between(table.reads, mark.since, mark.version)]
-        rows += sum(stored.rows if changed is None else changed for changed in found)
+        changed = step.lake.changed_between(table.reads, mark.since, mark.version)
+        rows += stored.rows if changed is None else changed
     return rows > FEW // 4 or rows * stored.bytes > _MUCH_BYTES * max(stored.rows, 1)
 
 

@@ -112,9 +112,7 @@ def _steps(table: Gold) -> float:
 
 
 def _change(lake: Lake, up: State, mark: Mark, size: Stored) -> Change:
-    commits = lake.commits_between(up.name, mark.since, up.good)
-    found = [commit.changed for commit in commits]
-    rows = None if None in found else sum(count or 0 for count in found)
+    rows = lake.changed_between(up.name, mark.since, up.good)
     files = log_files.feed_files(up.path, mark.since, up.good)
     return Change(up.name, rows, size.rows, files.bytes if files else 0)
 

@@ -300,6 +300,11 @@ class Lake:
             raise HistoryError(f"{name}: versions {after + 1} to {until} wanted, its log holds {len(found)} of them")
         return found
 
+    def changed_between(self, name: str, after: int, until: int) -> int | None:
+        """Return how many rows versions (after, until] changed, at most; None where one of them does not say."""
+        found = [commit.changed for commit in self.commits_between(name, after, until)]
+        return None if None in found else sum(count or 0 for count in found)
+
     def feed_gap(self, name: str, after: int, until: int) -> str | None:
         """Return why the changes of versions (after, until] cannot be followed, None where they can."""
         return log_files.feed_gap(self.path(name), after, until)
