@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from medallion.errors import CommitError
 from medallion.faults import point
-from medallion.lake import NO_VERSION, Account, Lake, State
+from medallion.lake import GOING, GONE, KEYS, NO_VERSION, Account, Lake, State
 from medallion.tables import backquoted
 
 if TYPE_CHECKING:
@@ -104,36 +104,69 @@ def merge(lake: Lake, target: Target, source: "DataFrame", match: Match, account
     """Update rows that meet a source row, and insert the others; one commit.
 
     A source column ``_gone`` that is true deletes the row it meets instead. ``source`` has one row a key, and all
-    columns. Where nothing is to be deleted, the rows of a large table are replaced (`_replace`): MERGE would shuffle
-    all of its columns and rows to find out what is new.
+    columns. The rows of a large table are replaced (`_replace`): MERGE would shuffle all of its columns and rows to
+    find out what is new. What is to be deleted there goes before, in a commit of its own (`_take_away`).
     """
     if target.state is None:
         return append(lake, target, source.where("not _gone").drop("_gone"), account)
     upserts = "_gone" not in source.columns
-    if upserts and lake.size(target.name) >= LARGE_BYTES and lake.marks_deleted(target.name):
+    if lake.size(target.name) >= LARGE_BYTES and lake.marks_deleted(target.name):
+        if not upserts:
+            target = _take_away(lake, target, source.where("_gone"), match, account)
+            source = source.where("NOT _gone").drop("_gone")
         return _replace(lake, target, source, match, account)
-    session = source.sparkSession
     columns = [backquoted(column) for column in source.columns if column != "_gone"]
-    source.createOrReplaceTempView("_merge_source")
     differs = " OR ".join(f"NOT t.{column} <=> s.{column}" for column in columns)
     if_changed = f"AND ({differs})" if match.only_changed else ""
-    into = f"delta.{backquoted(lake.path(target.name))}"
     sets = ", ".join(f"t.{column} = s.{column}" for column in columns)
     names, values = (", ".join(f"{prefix}{column}" for column in columns) for prefix in ("", "s."))
     deletes, inserts = "", ""
     if not upserts:
         deletes, inserts = "WHEN MATCHED AND s._gone THEN DELETE", "AND NOT s._gone"
+    clauses = (
+        f"{deletes} WHEN MATCHED {if_changed} THEN UPDATE SET {sets} "
+        f"WHEN NOT MATCHED {inserts} THEN INSERT ({names}) VALUES ({values})"
+    )
+    return _merged(lake, target, source, match, clauses, account)
+
+
+def _merged(lake: Lake, target: Target, source: "DataFrame", match: Match, clauses: str, account: Account) -> Account:
+    """Commit a MERGE of a source ``s`` into a target ``t``."""
+    session = source.sparkSession
+    source.createOrReplaceTempView("_merge_source")
     done = target.dated(account)
+    into = f"delta.{backquoted(lake.path(target.name))}"
     point("commits.before_merge")
     with _answered(lake, target, done), _as_transaction(session, target, done):
-        session.sql(
-            f"MERGE INTO {into} t USING _merge_source s ON {match.condition} {deletes} "
-            f"WHEN MATCHED {if_changed} THEN UPDATE SET {sets} "
-            f"WHEN NOT MATCHED {inserts} THEN INSERT ({names}) VALUES ({values})",
-        ).collect()
+        session.sql(f"MERGE INTO {into} t USING _merge_source s ON {match.condition} {clauses}").collect()
     point("commits.after_merge")
     session.catalog.dropTempView("_merge_source")
     return _check(lake, target, done)
+
+
+def _take_away(lake: Lake, target: Target, gone: "DataFrame", match: Match, account: Account) -> Target:
+    """Delete the rows that meet a source row, in a commit of its own, and return the target as it stands then.
+
+    A MERGE that only deletes reads the keys of the files that may hold them, and no more. Readers stay at the version
+    before: neither `good` nor the watermark moves, and the refresh that finds it so after a crash is a full one.
+    """
+    known = target.state.account if target.state else None
+    if known is None:
+        raise CommitError(f"{target.name}: rows are to go that no commit of ours has put there")
+    rows = {term: account.rows.get(GONE, 0) if term in (KEYS, GONE) else 0 for term in account.rows}
+    told = replace(
+        known,
+        run_id=account.run_id,
+        technique=GOING,
+        reason=f"rows that are gone, before the others come: {account.reason}",
+        rows=rows,
+        began=None,
+        expected=None,
+        bytes_read=None,
+        code=account.code,
+    )
+    _merged(lake, target, gone.select(*match.keys), match, "WHEN MATCHED THEN DELETE", told)
+    return replace(target, state=lake.state(target.name))
 
 
 def _replace(lake: Lake, target: Target, source: "DataFrame", match: Match, account: Account) -> Account:

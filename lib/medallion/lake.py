@@ -21,6 +21,8 @@ NO_VERSION = -1
 KEYS, GONE = "keys", "gone"
 # Techniques of commits that only maintain a table: what its rows were made from is told by the ones before.
 MAINTAINED = {"compact", "cluster", "expire", "settings", "pin"}
+# Technique of a commit that is the first half of a refresh: rows that are gone went, the others come with the next.
+GOING = "going"
 # Operations that leave a table's rows as they were, whoever ran them.
 HARMLESS = {
     "OPTIMIZE",

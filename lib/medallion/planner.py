@@ -7,7 +7,7 @@ from medallion import code, commits, economy, log_files
 from medallion.bronze import COLUMNS as BRONZE_COLUMNS
 from medallion.errors import HistoryError, some
 from medallion.fingerprint import fingerprint, unsteady
-from medallion.lake import NO_VERSION, Account, Mark, State
+from medallion.lake import GOING, NO_VERSION, Account, Mark, State
 from medallion.output import counted
 from medallion.step import Run, parameters
 from medallion.tables import RUN_DATE, Aggregate, Bronze, Gold, Mart, Silver, Table
@@ -174,6 +174,8 @@ def _stale(run: Run, state: State) -> str | None:
     account = state.account
     if account and account.run_date and account.run_date != run.run_date.isoformat():
         return f"the run's date moved from {account.run_date} to {run.run_date}"
+    if account and account.technique == GOING:
+        return f"the refresh that version {state.data} is half of did not end"
     if state.data != state.good:
         return f"version {state.data} did not pass its gate"
     return None

@@ -12,9 +12,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from medallion import commits
 from medallion.conf import Conf
-from medallion.errors import CommitError, LakehouseError
-from medallion.lake import Account, Lake, Mark
+from medallion.errors import CommitError, ConfError, LakehouseError
+from medallion.lake import GOING, GONE, KEYS, Account, Lake, Mark
 from medallion.session import Sessions
+from medallion.trace import versions
 from tests import figures
 
 NAME = "committed.silver.numbers"
@@ -83,6 +84,65 @@ def test_rows_of_a_large_table_are_replaced_as_a_merge_would(
     planned_on_the_first = replace(_target(lake), state=replace(lake.state(NAME), version=0))  # type: ignore[type-var]
     with pytest.raises(CommitError, match="planned version 1 by run third, found version 1"):
         commits.merge(lake, planned_on_the_first, came, BY_ID, _account("third"))
+
+
+def _going(session: SparkSession) -> DataFrame:
+    """Rows of which one updates, two go, one of them without being there, and one comes."""
+    rows = [(2, "new", False), (1, None, True), (7, None, True), (5, "n5", False)]
+    return session.createDataFrame(rows, "id int, name string, _gone boolean").coalesce(1)
+
+
+def test_what_is_gone_from_a_large_table_goes_in_a_commit_before(
+    lake: Lake, session: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = commits.append(lake, _target(lake), _numbers(session, 1, 2, 3), _account())
+    monkeypatch.setattr(commits, "LARGE_BYTES", 0)
+    told = {"read": 4, KEYS: 4, "written": 2, GONE: 2}
+
+    done = commits.merge(lake, _target(lake), _going(session), BY_ID, replace(_account("second"), rows=told))
+
+    last, before = lake.history(NAME, 2)
+    assert (before.operation, before.changed, last.operation, last.replaced) == ("MERGE", 1, "WRITE", (1, 2))
+    assert (last.account, done.data, done.good) == (done, 2, 2)
+    half = before.account
+    assert half is not None
+    assert (half.run_id, half.technique, half.data, half.good) == ("second", GOING, 1, first.good)
+    assert (half.watermark, half.rows) == (first.watermark, {"read": 0, KEYS: 2, "written": 0, GONE: 2})
+    found = session.read.format("delta").load(lake.path(NAME)).collect()
+    assert {tuple(row) for row in found} == {(2, "new"), (3, "n3"), (5, "n5")}
+    feed = session.read.format("delta").option("readChangeFeed", "true").option("startingVersion", 1)
+    changes = feed.load(lake.path(NAME)).select("_commit_version", "_change_type", "id").collect()
+    assert {tuple(row) for row in changes} == {(1, "delete", 1), (2, "delete", 2), (2, "insert", 2), (2, "insert", 5)}
+
+
+def test_a_large_table_may_lose_all_of_its_rows(
+    lake: Lake, session: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits.append(lake, _target(lake), _numbers(session, 1, 2), _account())
+    monkeypatch.setattr(commits, "LARGE_BYTES", 0)
+
+    commits.merge(
+        lake, _target(lake), _numbers(session, 1, 2).selectExpr("*", "true AS _gone"), BY_ID, _account("last")
+    )
+
+    assert _stored(lake, session) == []
+
+
+def test_readers_stay_before_a_refresh_of_which_only_half_was_done(
+    lake: Lake, session: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = commits.append(lake, _target(lake), _numbers(session, 1, 2, 3), _account())
+    monkeypatch.setattr(commits, "LARGE_BYTES", 0)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk"):
+        patch.setattr(commits, "_replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        commits.merge(lake, _target(lake), _going(session), BY_ID, _account("second"))
+
+    state = lake.state(NAME)
+    assert state is not None
+    assert (state.data, state.good, state.foreign) == (1, first.good, None)
+    with pytest.raises(ConfError, match="version 1 is half of a refresh, which took away what is gone: wanted 0, or 2"):
+        versions.state_at(lake, NAME, 1)
+    assert versions.state_at(lake, NAME).data == first.good
 
 
 def test_each_way_to_commit_carries_its_account_and_moves_data_and_good(lake: Lake, session: SparkSession) -> None:

@@ -1,4 +1,4 @@
-"""Gold: marts, aggregates and derived tables, refreshed from good versions in one commit, or skipped.
+"""Gold: marts, aggregates and derived tables, refreshed from good versions, or skipped.
 
 By what changed where the planner says so (`mart`, `aggregate`, `derived`), else in full: the rows are the same. Rows
 are judged before they are committed, so a version that passes is good from its first moment; one that does not is

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Protocol
 
 from medallion.errors import ConfError, HistoryError
-from medallion.lake import MAINTAINED, NO_VERSION, Account, Commit, Lake, Mark, State
+from medallion.lake import GOING, MAINTAINED, NO_VERSION, Account, Commit, Lake, Mark, State
 from medallion.step import Run
 
 
@@ -40,6 +40,11 @@ def state_at(lake: Lake, name: str, version: int | None = None) -> State:
     if version is not None:
         _require(name, version, state, commits)
         commits = [commit for commit in commits if commit.version <= version]
+        if _account(commits[0]).technique == GOING:
+            raise ConfError(
+                f"{name}: version {version} is half of a refresh, which took away what is gone: wanted {version - 1}, "
+                f"or {version + 1} with what came"
+            )
     wanted = state.good if version is None else _account(commits[0]).data
     made = [commit for commit in commits if _account(commit).data == wanted]
     found = next((one for one in made if _account(one).technique not in MAINTAINED), made[0] if made else None)
