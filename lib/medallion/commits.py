@@ -101,7 +101,7 @@ class Match:
 
 
 def merge(lake: Lake, target: Target, source: "DataFrame", match: Match, account: Account) -> Account:
-    """Update rows that meet a source row, and insert the others; one commit.
+    """Update rows that meet a source row, and insert the others, in one commit.
 
     A source column ``_gone`` that is true deletes the row it meets instead. ``source`` has one row a key, and all
     columns. The rows of a large table are replaced (`_replace`): MERGE would shuffle all of its columns and rows to

@@ -16,6 +16,7 @@ from medallion.errors import CommitError, ConfError, LakehouseError
 from medallion.lake import GOING, GONE, KEYS, Account, Lake, Mark
 from medallion.session import Sessions
 from medallion.trace import versions
+from medallion.views import history
 from tests import figures
 
 NAME = "committed.silver.numbers"
@@ -108,6 +109,7 @@ def test_what_is_gone_from_a_large_table_goes_in_a_commit_before(
     assert half is not None
     assert (half.run_id, half.technique, half.data, half.good) == ("second", GOING, 1, first.good)
     assert (half.watermark, half.rows) == (first.watermark, {"read": 0, KEYS: 2, "written": 0, GONE: 2})
+    assert [entry.standing for entry in history.entries([last, before])] == ["current", "half"]
     found = session.read.format("delta").load(lake.path(NAME)).collect()
     assert {tuple(row) for row in found} == {(2, "new"), (3, "n3"), (5, "n5")}
     feed = session.read.format("delta").option("readChangeFeed", "true").option("startingVersion", 1)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion.conf import Conf
-from medallion.lake import Account, Commit, Lake
+from medallion.lake import GOING, Account, Commit, Lake
 from medallion.output import size
 from medallion.views import names
 
@@ -17,6 +17,7 @@ _STANDINGS = {
     "current": "what readers see",
     "good": "passed its gate",
     "not passed": "did not pass its gate, or was not judged yet",
+    "half": "took away what is gone, before the version after it brought what came; readers did not see it",
     "verdict": "changed no rows: says that the version before it passed",
     "no rows": "changed no rows: only moved the watermark",
     "foreign": "not a commit of this engine",
@@ -128,6 +129,8 @@ def _changed(commit: Commit) -> dict[str, int]:
 
 
 def _standing(version: int, account: Account, older: Account | None, passed: set[int]) -> str:
+    if account.technique == GOING:
+        return "half"
     if account.data == version:
         return "current" if version == max(passed) else "good" if version in passed else "not passed"
     is_verdict = older is not None and (older.watermark, older.data) == (account.watermark, account.data)
