@@ -100,34 +100,6 @@ def test_conf_says_how_a_table_is_refreshed_and_a_run_says_otherwise(first: Mill
 
 
 @pytest.mark.usefixtures("incremental")
-def test_a_refresh_that_ended_between_its_two_commits_is_made_good_in_full(
-    first: Mill, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def break_down(*_: object) -> None:
-        raise OSError("the disk is full")
-
-    first.write("lines", [line(2, 1, "p", 1, "1", 1)])
-    first.refresh()
-    first.write("lines", [line(1, 0, "p", 9, "2.00", 1), {**line(2, 1, "p", 1, "1", 1), "_deleted": True}])
-    monkeypatch.setattr(commits, "LARGE_BYTES", 0)
-    monkeypatch.setattr(gold, "_WHOLE_BYTES", -1)
-    with monkeypatch.context() as patch:
-        patch.setattr(commits, "_replace", break_down)
-        broken = first.refresh("priced", "by_label")
-    half = Lake(first.lake.conf).state("mill.gold.priced")
-
-    mended = first.refresh("priced", "by_label")
-
-    assert (broken["priced"].status, broken["by_label"].status) == ("failed", "blocked")
-    assert half is not None and half.good == half.data - 1
-    assert (mended["priced"].technique, mended["priced"].reason) == (
-        "full",
-        f"the refresh that version {half.data} is half of did not end",
-    )
-    assert first.differences("priced", "by_label") == {}
-
-
-@pytest.mark.usefixtures("incremental")
 def test_a_feed_that_takes_more_than_there_was_is_answered_by_a_full_refresh(
     first: Mill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,3 +250,31 @@ def test_a_refresh_takes_no_more_spark_jobs_than_its_technique_may(first: Mill, 
 
     assert {technique for technique, _ in taken.values()} == set(MOST_JOBS)
     assert {name: told for name, told in taken.items() if told[1] > MOST_JOBS[told[0]]} == {}
+
+
+@pytest.mark.usefixtures("incremental")
+def test_a_refresh_that_ended_between_its_two_commits_is_made_good_in_full(
+    first: Mill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    first.write("lines", [line(2, 1, "p", 1, "1", 1)])
+    first.refresh()
+    first.write("lines", [line(1, 0, "p", 9, "2.00", 1), {**line(2, 1, "p", 1, "1", 1), "_deleted": True}])
+    monkeypatch.setattr(commits, "LARGE_BYTES", 0)
+    monkeypatch.setattr(gold, "_WHOLE_BYTES", -1)
+    with monkeypatch.context() as patch:
+        patch.setattr(commits, "_replace", break_down)
+        broken = first.refresh("priced", "by_label")
+    half = Lake(first.lake.conf).state("mill.gold.priced")
+
+    mended = first.refresh("priced", "by_label")
+
+    assert (broken["priced"].status, broken["by_label"].status) == ("failed", "blocked")
+    assert half is not None and half.good == half.data - 1
+    assert (mended["priced"].technique, mended["priced"].reason) == (
+        "full",
+        f"the refresh that version {half.data} is half of did not end",
+    )
+    assert first.differences("priced", "by_label") == {}
