@@ -83,12 +83,14 @@ class Match:
     """Which target row a source row of a MERGE meets: all keys agree, nulls meeting nulls.
 
     ``within`` says between which values a key of the source lies, so that files without any are passed over; the ends
-    stay in the log. With ``only_changed`` MERGE leaves a row alone that would be as it is already.
+    stay in the log. With ``only_changed`` MERGE leaves a row alone that would be as it is already. ``gone_first`` says
+    that what is gone may go in a commit before: readers are kept at an earlier version meanwhile, by the table's gate.
     """
 
     keys: Sequence[str]
     within: Mapping[str, Sequence[tuple[Any, Any]]] = field(default_factory=dict)
     only_changed: bool = False
+    gone_first: bool = False
 
     @property
     def condition(self) -> str:
@@ -105,12 +107,14 @@ def merge(lake: Lake, target: Target, source: "DataFrame", match: Match, account
 
     A source column ``_gone`` that is true deletes the row it meets instead. ``source`` has one row a key, and all
     columns. The rows of a large table are replaced (`_replace`): MERGE would shuffle all of its columns and rows to
-    find out what is new. What is to be deleted there goes before, in a commit of its own (`_take_away`).
+    find out what is new. What is to be deleted there goes before, in a commit of its own (`_take_away`), where
+    ``match`` allows that; else it takes MERGE.
     """
     if target.state is None:
         return append(lake, target, source.where("not _gone").drop("_gone"), account)
     upserts = "_gone" not in source.columns
-    if lake.size(target.name) >= LARGE_BYTES and lake.marks_deleted(target.name):
+    may_replace = upserts or match.gone_first
+    if may_replace and lake.size(target.name) >= LARGE_BYTES and lake.marks_deleted(target.name):
         if not upserts:
             target = _take_away(lake, target, source.where("_gone"), match, account)
             source = source.where("NOT _gone").drop("_gone")

@@ -21,6 +21,7 @@ from tests import figures
 
 NAME = "committed.silver.numbers"
 BY_ID = commits.Match(["id"])
+GONE_FIRST = commits.Match(["id"], gone_first=True)
 CONF = "description: Commits\n"
 
 
@@ -100,7 +101,7 @@ def test_what_is_gone_from_a_large_table_goes_in_a_commit_before(
     monkeypatch.setattr(commits, "LARGE_BYTES", 0)
     told = {"read": 4, KEYS: 4, "written": 2, GONE: 2}
 
-    done = commits.merge(lake, _target(lake), _going(session), BY_ID, replace(_account("second"), rows=told))
+    done = commits.merge(lake, _target(lake), _going(session), GONE_FIRST, replace(_account("second"), rows=told))
 
     last, before = lake.history(NAME, 2)
     assert (before.operation, before.changed, last.operation, last.replaced) == ("MERGE", 1, "WRITE", (1, 2))
@@ -117,17 +118,29 @@ def test_what_is_gone_from_a_large_table_goes_in_a_commit_before(
     assert {tuple(row) for row in changes} == {(1, "delete", 1), (2, "delete", 2), (2, "insert", 2), (2, "insert", 5)}
 
 
-def test_a_large_table_may_lose_all_of_its_rows(
-    lake: Lake, session: SparkSession, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("gone", "left"), [([1, 2], []), ([7], [1, 2])])
+def test_from_a_large_table_all_may_go_or_nothing_that_is_there(
+    lake: Lake, session: SparkSession, monkeypatch: pytest.MonkeyPatch, gone: list[int], left: list[int]
 ) -> None:
     commits.append(lake, _target(lake), _numbers(session, 1, 2), _account())
     monkeypatch.setattr(commits, "LARGE_BYTES", 0)
+    source = _numbers(session, *gone).selectExpr("*", "true AS _gone")
 
-    commits.merge(
-        lake, _target(lake), _numbers(session, 1, 2).selectExpr("*", "true AS _gone"), BY_ID, _account("last")
-    )
+    commits.merge(lake, _target(lake), source, GONE_FIRST, _account("last"))
 
-    assert _stored(lake, session) == []
+    assert _stored(lake, session) == left
+
+
+def test_where_no_gate_keeps_readers_back_all_goes_and_comes_in_one_commit(
+    lake: Lake, session: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits.append(lake, _target(lake), _numbers(session, 1, 2, 3), _account())
+    monkeypatch.setattr(commits, "LARGE_BYTES", 0)
+
+    done = commits.merge(lake, _target(lake), _going(session), BY_ID, _account("second"))
+
+    assert (done.data, next(lake.history(NAME, 1)).operation) == (1, "MERGE")
+    assert _stored(lake, session) == [2, 3, 5]
 
 
 def test_readers_stay_before_a_refresh_of_which_only_half_was_done(
@@ -137,7 +150,7 @@ def test_readers_stay_before_a_refresh_of_which_only_half_was_done(
     monkeypatch.setattr(commits, "LARGE_BYTES", 0)
     with monkeypatch.context() as patch, pytest.raises(OSError, match="disk"):
         patch.setattr(commits, "_replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-        commits.merge(lake, _target(lake), _going(session), BY_ID, _account("second"))
+        commits.merge(lake, _target(lake), _going(session), GONE_FIRST, _account("second"))
 
     state = lake.state(NAME)
     assert state is not None

@@ -123,7 +123,7 @@ def _follow(work: Work, table: Gold, began: int) -> Outcome:
     if step.lake.size(table.name) <= _WHOLE_BYTES:
         done = commits.overwrite(step.lake, target, whole, account)
     else:
-        match = commits.Match(table.key, made.keys.within, only_changed=True)
+        match = commits.Match(table.key, made.keys.within, only_changed=True, gone_first=True)
         done = commits.merge(step.lake, target, rows if told[KEYS_GONE] else rows.drop(GONE), match, account)
     point("gold.after_commit")
     return _outcome(table, planned, done, judged)
