@@ -144,7 +144,7 @@ def measure(conf: Conf, before: Callable[[Landing], None] = lambda _: None) -> t
     manifests = intake.take(conf, "rows", None, 0).manifests
     fetched = time.perf_counter()
     batch = read(landing, source, manifests)
-    records, _ = identity.sorted_out(identity.identified(batch.table, source), [])
+    records, _ = identity.Seen().sort_out(identity.identified(batch.table, source))
     return fetched - started, time.perf_counter() - fetched, len(records)
 
 

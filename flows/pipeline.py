@@ -189,7 +189,8 @@ def _run(prepared: Run, host: Host, names: Sequence[str]) -> Report:
     turns = Turns(prepared.conf.platform.runtime.parallel_jobs)
     futures: dict[str, Submitted] = {}
     try:
-        for name in names:  # upstream first, so that what a table waits for is known
+        largest = run.largest_first(prepared, [n for n in names if isinstance(prepared.tables[n], Bronze)])
+        for name in dict.fromkeys([*largest, *names]):  # upstream first, so that what a table waits for is known
             futures[name] = _submit(prepared, host, name, futures, turns)
         outcomes = [_outcome(name, future) for name, future in futures.items()]
     except (TerminationSignal, KeyboardInterrupt):

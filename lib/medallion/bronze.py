@@ -4,7 +4,7 @@
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +85,7 @@ def ingest(step: Step, table: Bronze) -> Outcome:
     unknown: set[str] = set()
     source = step.run.conf.source(table.source)
     stored = Stored(step, source)
-    parts: Iterable[list[Manifest]] = batches(pending, _most_bytes(step)) if pending else [[]]
-    for manifests, came in one_ahead(parts, lambda part: _read(landing, source, part)):
+    for manifests, came in one_ahead(_parts(step, pending), lambda part: _read(landing, source, part)):
         account, columns = _append(step, table, manifests, came, stored, arrivals)
         rows = {term: rows[term] + account.rows[term] for term in rows}
         unknown.update(columns)
@@ -128,8 +127,11 @@ def _held(step: Step, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _most_bytes(step: Step) -> int:
-    return REMOTE_BATCH_BYTES if is_remote(step.session) else BATCH_BYTES
+def _parts(step: Step, pending: Sequence[Manifest]) -> Iterator[list[Manifest]]:
+    """Yield deliveries in batches, one at least; the first is one for any Spark, which starts while that is read."""
+    first = next(batches(pending, REMOTE_BATCH_BYTES), [])
+    yield first
+    yield from batches(pending[len(first) :], REMOTE_BATCH_BYTES if is_remote(step.session) else BATCH_BYTES)
 
 
 def _drift(unknown: Collection[str], read: int) -> list[Check]:
@@ -238,26 +240,30 @@ def _cursor(state: State | None) -> Mapping[str, Any] | None:
 
 
 def _documented(step: Step, records: "pa.Table", batch_id: int) -> "DataFrame":
-    """Return the columns of a bronze table, in order, with what they hold."""
-    from pyspark.sql import functions as F
+    """Return the columns of a bronze table, in order, with what they hold.
+
+    What is the same for all of a batch is put in here: as a literal Spark would compile each append anew.
+    """
+    import pyarrow as pa
 
     from medallion import clock
 
-    frame = from_arrow(step.session, records)  # first of all: it starts Spark, without which there are no columns
     source = step.run.conf.source(getattr(step.table, "source", ""))
-    engine = {
-        "_rescued": F.col("rescued"),
-        "_batch_id": F.lit(batch_id).cast("bigint"),
-        "_delivery": F.col("delivery"),
-        "_position": F.col("position"),
-        "_landing_file": F.col("landing_file"),
-        "_received_at": F.col("received_at"),
-        "_ingested_at": F.lit(clock.now()),
-        "_source_system": F.lit(source.system),
+    same = {
+        "_batch_id": pa.scalar(batch_id, pa.int64()),
+        "_ingested_at": pa.scalar(clock.now(), pa.timestamp("us", tz="UTC")),
+        "_source_system": pa.scalar(source.system, pa.string()),
     }
-    return frame.select(
-        *[engine.get(name, F.col(name)).alias(name, metadata={"comment": doc}) for name, doc in COLUMNS.items()]
-    )
+    columns = {name: pa.repeat(value, len(records)) for name, value in same.items()}
+    columns |= {
+        name: records[name if name in records.column_names else name.lstrip("_")]
+        for name in COLUMNS
+        if name not in same
+    }
+    frame = from_arrow(step.session, pa.table({name: columns[name] for name in COLUMNS}))
+    from pyspark.sql import functions as F  # only now: without a Spark there are no columns
+
+    return frame.select(*[F.col(name).alias(name, metadata={"comment": doc}) for name, doc in COLUMNS.items()])
 
 
 def _balance(step: Step, done: Account, stored: int) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
@@ -107,11 +107,17 @@ def _run_tables(run: Run, sessions: Sessions, names: Collection[str], listen: Li
     sorter = TopologicalSorter(waits)
     sorter.prepare()
     ended: dict[str, Outcome] = {}
-    with ThreadPoolExecutor(conf.platform.runtime.parallel_jobs) as pool:
+    most = conf.platform.runtime.parallel_jobs
+    with ThreadPoolExecutor(most) as pool:
+        ready: list[str] = []
         working: dict[Future[Outcome], str] = {}
         try:
             while sorter.is_active():
-                for name in sorter.get_ready():
+                ready += sorter.get_ready()
+                room = most - len(working)
+                ready = ready if len(ready) <= room else largest_first(run, ready)
+                begun, ready = ready[:room], ready[room:]
+                for name in begun:
                     working[pool.submit(_one, run, sessions, name, ended, listen)] = name
                 done, _ = wait(working, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -127,6 +133,18 @@ def _run_tables(run: Run, sessions: Sessions, names: Collection[str], listen: Li
     point("run.all_done")
     report.seconds = round(time.monotonic() - started, 2)
     return report
+
+
+def largest_first(run: Run, names: Sequence[str]) -> list[str]:
+    """Return tables by the size of what they read, so that the longest step is not left to the end, alone."""
+    return sorted(names, key=lambda name: _size_if_told(run, run.tables[name]), reverse=True)
+
+
+def _size_if_told(run: Run, table: Table) -> int:
+    try:
+        return _input_bytes(run, table)
+    except Exception:  # noqa: BLE001 - whatever it is, the table's own turn tells of it
+        return 0
 
 
 def _end(sessions: Sessions, working: Collection[Future[Outcome]]) -> None:

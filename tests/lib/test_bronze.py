@@ -11,6 +11,8 @@ from pyspark.errors import PySparkException
 from medallion import bronze, stored
 from medallion.errors import HistoryError
 from medallion.lake import Account, Lake, Mark, State
+from medallion.landing import LandedFile, Manifest
+from medallion.step import Step
 from medallion.stored import Stored
 from medallion.tables import Bronze
 
@@ -305,3 +307,16 @@ def test_a_batch_that_does_not_add_up_is_refused(scratch: Factory, monkeypatch: 
     (outcome,) = lake.run().outcomes
     assert outcome.status == "failed"
     assert "lossy.bronze.events: version 0 wrote 2 rows, its account says" in (outcome.error or "")
+
+
+def test_the_first_batch_is_read_while_spark_starts() -> None:
+    opened: list[bool] = []
+    step = Step(None, None, lambda: opened.append(True))  # type: ignore[arg-type]
+    pending = [Manifest(n, "events", "", "", (LandedFile("a", "a", 40 * 2**20, ""),)) for n in range(1, 7)]
+
+    parts = bronze._parts(step, pending)
+
+    assert [one.number for one in next(parts)] == [1]
+    assert not opened
+    assert [[one.number for one in part] for part in parts] == [[2, 3, 4], [5, 6]]
+    assert opened

@@ -32,8 +32,8 @@ def identified(found: pa.Table, source: Source) -> pa.Table:
     columns: dict[str, list[str | None]] = {name: [] for name in ("_payload_sha256", "_problem", "_key", "_identity")}
     for start in range(0, len(found), _AT_ONCE):
         part = found.slice(start, _AT_ONCE)
-        payloads: list[str] = part["payload"].to_pylist()
-        hashes = [sha256(payload.encode()).hexdigest() for payload in payloads]
+        payloads: list[bytes] = part["payload"].cast(pa.large_binary()).to_pylist()
+        hashes = [sha256(payload).hexdigest() for payload in payloads]
         read = _from_json if source.format == "json" else _from_csv
         problems, keys, event_keys = read(part, payloads, source)
         placed = (part[name].to_pylist() for name in ("occurrence", "delivery", "landing_file"))
@@ -122,7 +122,7 @@ def _identity(source: Source) -> Any:
 
 
 def _from_csv(
-    part: pa.Table, payloads: Sequence[str], source: Source
+    part: pa.Table, payloads: Sequence[bytes], source: Source
 ) -> tuple[list[str | None], list[str | None], list[str | None]]:
     is_sound = pc.is_null(part["problem"])
 
@@ -136,13 +136,13 @@ def _from_csv(
 
 
 def _from_json(
-    part: pa.Table, payloads: Sequence[str], source: Source
+    part: pa.Table, payloads: Sequence[bytes], source: Source
 ) -> tuple[list[str | None], list[str | None], list[str | None]]:
     steps = [[steps_of(path) for path in paths] for paths in (source.key_paths, source.event_key_paths)]
     problems: list[str | None] = []
     found: tuple[list[str | None], list[str | None]] = ([], [])
     for payload, problem in zip(payloads, part["problem"].to_pylist(), strict=True):
-        content = json_object(payload.encode()) if problem is None else None
+        content = json_object(payload) if problem is None else None
         problems.append(problem if content is not None or problem is not None else NO_OBJECT)
         for keys, paths in zip(found, steps, strict=True):
             keys.append(None if content is None else _key_of(content, paths))
@@ -159,7 +159,13 @@ def _key_of(content: Mapping[str, Any], paths: Sequence[Sequence[str | int]]) ->
 def json_object(payload: bytes) -> Mapping[str, Any] | None:
     """Return a JSON object; None for any other text, also one with a name twice in an object: which would count?"""
     try:
-        found = jiter.from_json(payload, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="lossless-float")
+        found = jiter.from_json(
+            payload,
+            allow_inf_nan=False,
+            catch_duplicate_keys=True,
+            float_mode="lossless-float",
+            cache_mode="none",  # texts of payloads seldom come again: to look for them costs a third
+        )
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
