@@ -189,8 +189,9 @@ def _run(prepared: Run, host: Host, names: Sequence[str]) -> Report:
     turns = Turns(prepared.conf.platform.runtime.parallel_jobs)
     futures: dict[str, Submitted] = {}
     try:
-        largest = run.largest_first(prepared, [n for n in names if isinstance(prepared.tables[n], Bronze)])
-        for name in dict.fromkeys([*largest, *names]):  # upstream first, so that what a table waits for is known
+        bronze = [name for name in names if isinstance(prepared.tables[name], Bronze)]
+        bronze.sort(key=lambda name: run.bytes_to_read(prepared, name), reverse=True)
+        for name in dict.fromkeys([*bronze, *names]):  # upstream first, so that what a table waits for is known
             futures[name] = _submit(prepared, host, name, futures, turns)
         outcomes = [_outcome(name, future) for name, future in futures.items()]
     except (TerminationSignal, KeyboardInterrupt):

@@ -2,9 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import cache
 from graphlib import TopologicalSorter
 from typing import Literal
 
@@ -108,6 +109,7 @@ def _run_tables(run: Run, sessions: Sessions, names: Collection[str], listen: Li
     sorter.prepare()
     ended: dict[str, Outcome] = {}
     most = conf.platform.runtime.parallel_jobs
+    size_of = cache(lambda name: bytes_to_read(run, name))
     with ThreadPoolExecutor(most) as pool:
         ready: list[str] = []
         working: dict[Future[Outcome], str] = {}
@@ -115,7 +117,8 @@ def _run_tables(run: Run, sessions: Sessions, names: Collection[str], listen: Li
             while sorter.is_active():
                 ready += sorter.get_ready()
                 room = most - len(working)
-                ready = ready if len(ready) <= room else largest_first(run, ready)
+                if len(ready) > room:  # what takes longest is not left to the end, alone
+                    ready.sort(key=size_of, reverse=True)
                 begun, ready = ready[:room], ready[room:]
                 for name in begun:
                     working[pool.submit(_one, run, sessions, name, ended, listen)] = name
@@ -135,15 +138,11 @@ def _run_tables(run: Run, sessions: Sessions, names: Collection[str], listen: Li
     return report
 
 
-def largest_first(run: Run, names: Sequence[str]) -> list[str]:
-    """Return tables by the size of what they read, so that the longest step is not left to the end, alone."""
-    return sorted(names, key=lambda name: _size_if_told(run, run.tables[name]), reverse=True)
-
-
-def _size_if_told(run: Run, table: Table) -> int:
+def bytes_to_read(run: Run, name: str) -> int:
+    """Return the size of what a table's step reads; 0 where that cannot be told: its own turn says why."""
     try:
-        return _input_bytes(run, table)
-    except Exception:  # noqa: BLE001 - whatever it is, the table's own turn tells of it
+        return _input_bytes(run, run.tables[name])
+    except Exception:  # noqa: BLE001 - see above
         return 0
 
 
