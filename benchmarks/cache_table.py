@@ -16,8 +16,9 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from jobs.dailylogs.sample import COLUMNS, changes, rows
 from medallion import conf
+from medallion.account import Account
 from medallion.cache import sync as cache_sync
-from medallion.lake import Account, Lake
+from medallion.lake import Lake
 
 NAME, SHORT = "bench.silver.logs", "bench/silver.logs"
 PLATFORM = """

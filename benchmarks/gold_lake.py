@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from medallion import commits, run
 from medallion import conf as conf_door
-from medallion.lake import Account
+from medallion.account import Account
 from medallion.session import Sessions
 from medallion.step import Outcome
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from benchmarks import lakes, page
 from medallion import clock, commits, run
-from medallion.lake import Account, Lake, Mark
+from medallion.account import Account, Mark
+from medallion.lake import Lake
 from medallion.maintain import sweep, work
 from medallion.output import size
 from medallion.session import Sessions

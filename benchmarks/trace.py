@@ -22,7 +22,8 @@ from benchmarks import page
 from benchmarks.gold_lake import SPARK
 from medallion import bronze, commits, query, run
 from medallion import conf as conf_door
-from medallion.lake import Account, Lake, Mark
+from medallion.account import Account, Mark
+from medallion.lake import Lake
 from medallion.session import Sessions
 from medallion.views import diff, reprocess, trace
 

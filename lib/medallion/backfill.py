@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 from medallion import planner
 from medallion import run as runs
+from medallion.account import NO_VERSION
 from medallion.errors import ConfError, HistoryError
 from medallion.gate import require_passed
-from medallion.lake import NO_VERSION, Commit
+from medallion.lake import Commit
 from medallion.quarantine import entries
 from medallion.session import Sessions
 from medallion.step import Asked, Outcome, Run, Step

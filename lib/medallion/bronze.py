@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medallion import commits, gate, intake
+from medallion.account import NO_VERSION, Account, Mark
 from medallion.ahead import one_ahead
 from medallion.arrivals import Arrivals
 from medallion.check import Check
@@ -16,7 +17,7 @@ from medallion.conf import Source
 from medallion.errors import CommitError, HistoryError, some
 from medallion.faults import point
 from medallion.held import Holder
-from medallion.lake import NO_VERSION, Account, Lake, Mark, State
+from medallion.lake import Lake, State
 from medallion.landing import Landing, Manifest, batches
 from medallion.records import Batch, read
 from medallion.session import from_arrow, is_remote

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion import conf, gate, quiet, run
+from medallion.account import NO_VERSION
 from medallion.errors import ConfError
 from medallion.faults import point
 from medallion.graph import renamed
-from medallion.lake import NO_VERSION, State
+from medallion.lake import State
 from medallion.session import Sessions, register
 from medallion.step import Run
 from medallion.tables import Silver, sql_name

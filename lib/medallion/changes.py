@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from medallion import log_files
-from medallion.lake import Mark, State
+from medallion.account import Mark
+from medallion.lake import State
 from medallion.session import from_arrow
 from medallion.small import read_feed
 from medallion.tables import Table, marks, seen

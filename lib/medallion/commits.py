@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from medallion.account import GOING, GONE, KEYS, NO_VERSION, Account
 from medallion.errors import CommitError
 from medallion.faults import point
-from medallion.lake import GOING, GONE, KEYS, NO_VERSION, Account, Lake, State
+from medallion.lake import Lake, State
 from medallion.tables import backquoted
 
 if TYPE_CHECKING:
@@ -158,17 +159,8 @@ def _take_away(lake: Lake, target: Target, gone: "DataFrame", match: Match, acco
     if known is None:
         raise CommitError(f"{target.name}: rows are to go that no commit of ours has put there")
     rows = {term: account.rows.get(GONE, 0) if term in (KEYS, GONE) else 0 for term in account.rows}
-    told = replace(
-        known,
-        run_id=account.run_id,
-        technique=GOING,
-        reason=f"rows that are gone, before the others come: {account.reason}",
-        rows=rows,
-        began=None,
-        expected=None,
-        bytes_read=None,
-        code=account.code,
-    )
+    why = f"rows that are gone, before the others come: {account.reason}"
+    told = known.carried_on(account.run_id, GOING, why, rows=rows, code=account.code)
     _merged(lake, target, gone.select(*match.keys), match, "WHEN MATCHED THEN DELETE", told)
     return replace(target, state=lake.state(target.name))
 

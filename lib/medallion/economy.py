@@ -10,7 +10,8 @@ from itertools import islice
 from statistics import median
 
 from medallion import log_files
-from medallion.lake import Commit, Lake, Mark, State, Stored
+from medallion.account import Mark
+from medallion.lake import Commit, Lake, State, Stored
 from medallion.step import Run
 from medallion.tables import Aggregate, Derived, Gold, Mart
 

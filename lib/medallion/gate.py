@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion import commits, log_files
+from medallion.account import NO_VERSION, Account
 from medallion.check import Check
 from medallion.conf import Expectation
 from medallion.conf.expectation import TIME_RULES
@@ -12,7 +13,7 @@ from medallion.errors import QualityError
 from medallion.expectations import check_table, table_rules
 from medallion.faults import point
 from medallion.graph import check_sql, named_in, renamed
-from medallion.lake import NO_VERSION, Account, State
+from medallion.lake import State
 from medallion.session import from_arrow
 from medallion.small import read_small
 from medallion.step import Step

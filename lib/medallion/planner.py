@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from medallion import code, commits, economy, log_files
+from medallion.account import GOING, NO_VERSION, Account, Mark
 from medallion.bronze import COLUMNS as BRONZE_COLUMNS
 from medallion.errors import HistoryError, some
 from medallion.fingerprint import fingerprint, unsteady
-from medallion.lake import GOING, NO_VERSION, Account, Mark, State
+from medallion.lake import State
 from medallion.output import counted
 from medallion.step import Run, parameters
 from medallion.tables import RUN_DATE, Aggregate, Bronze, Gold, Mart, Silver, Table

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from medallion import commits, lock
 from medallion import conf as conf_door
-from medallion.lake import Account, Lake
+from medallion.account import Account
+from medallion.lake import Lake
 from medallion.session import Sessions
 from tests.crash import ledger
 from tests.crash.contender import PIPELINE, TABLE

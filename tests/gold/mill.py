@@ -16,7 +16,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from medallion import commits, run
-from medallion.lake import Account
+from medallion.account import Account
 from medallion.step import Outcome
 from tests.conftest import Lakehouse
 from tests.gold import compare

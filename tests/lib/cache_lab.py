@@ -15,11 +15,12 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from medallion import cache, query
 from medallion import conf as conf_door
+from medallion.account import Account
 from medallion.cache import build
 from medallion.cache import sync as cache_sync
 from medallion.cache.values import shown
 from medallion.conf import Conf
-from medallion.lake import Account, Lake
+from medallion.lake import Lake
 
 NAME = "yard.silver.logs"
 STORAGE = """

@@ -14,8 +14,9 @@ from setup_steps import SetupError
 
 from medallion import conf as conf_door
 from medallion import run
+from medallion.account import Account, Mark
 from medallion.conf import Conf
-from medallion.lake import Account, Lake, Mark
+from medallion.lake import Lake
 from medallion.step import Run
 from tests.flows.browser import Page, browser
 from tests.lib.cache_lab import STORAGE, Yard, forget_modules, log, make_yard

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from medallion import alerts, cli, ops
+from medallion.account import Mark
 from medallion.alerts import channels, message
 from medallion.check import Check
 from medallion.conf import Conf
 from medallion.errors import SetupError
 from medallion.health import Trouble
-from medallion.lake import Mark
 from medallion.landing import Landing
 from medallion.run import Report
 from medallion.step import Outcome

@@ -9,8 +9,9 @@ import pytest
 from pyspark.errors import PySparkException
 
 from medallion import bronze, stored
+from medallion.account import Account, Mark
 from medallion.errors import HistoryError
-from medallion.lake import Account, Lake, Mark, State
+from medallion.lake import Lake, State
 from medallion.landing import LandedFile, Manifest
 from medallion.step import Step
 from medallion.stored import Stored

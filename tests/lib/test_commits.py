@@ -11,9 +11,10 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from medallion import commits
+from medallion.account import GOING, GONE, KEYS, Account, Mark
 from medallion.conf import Conf
 from medallion.errors import CommitError, ConfError, LakehouseError
-from medallion.lake import GOING, GONE, KEYS, Account, Lake, Mark
+from medallion.lake import Lake
 from medallion.session import Sessions
 from medallion.trace import versions
 from medallion.views import history

@@ -10,7 +10,8 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from medallion import cli, ops
-from medallion.lake import Lake, Mark
+from medallion.account import Mark
+from medallion.lake import Lake
 from medallion.landing import Landing
 from medallion.run import Report
 from medallion.step import Outcome

@@ -10,9 +10,10 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from medallion import clock
+from medallion.account import Mark
 from medallion.audit import pins
 from medallion.errors import ConfError, HistoryError
-from medallion.lake import Lake, Mark
+from medallion.lake import Lake
 from medallion.maintain import forecast, runpins, sweep
 from medallion.maintain.needs import Needs, needs
 from tests.lib.conftest import SILVER, Lab, account, rows_of

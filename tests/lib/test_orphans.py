@@ -18,9 +18,10 @@ from deltalake import CommitProperties, write_deltalake
 
 from medallion import conf as conf_door
 from medallion import lock, orphans
+from medallion.account import Account
 from medallion.conf import Conf
 from medallion.errors import LockedError
-from medallion.lake import Account, Lake
+from medallion.lake import Lake
 from medallion.session import Sessions
 from medallion.warm.clients import is_alive
 from tests import figures
@@ -41,7 +42,7 @@ with lock.writing(loaded, "left.silver.numbers", "run-that-dies"):
 """
 WRITER = """
 import json, os, time, pyarrow, deltalake
-from medallion.lake import Account
+from medallion.account import Account
 account = Account("run-that-dies", "append", "", "", data=1, good=1)
 while not os.path.exists({gate!r}):
     time.sleep(0.01)

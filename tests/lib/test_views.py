@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from medallion import graph, planner
+from medallion.account import Account, Mark
 from medallion.errors import ConfError, QualityError
-from medallion.lake import Account, Lake, Mark
+from medallion.lake import Lake
 from medallion.landing import Landing
 from medallion.views import catalog, history, names, plan, show, status
 

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medallion import volume
+from medallion.account import Mark
 from medallion.check import Check
 from medallion.conf import Expectation
-from medallion.lake import Commit, Mark
+from medallion.lake import Commit
 from medallion.volume import Day
 from tests.lib.conftest import account
 

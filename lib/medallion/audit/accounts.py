@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
+from medallion.account import GONE, KEYS, NO_VERSION, Account
 from medallion.audit import sql
 from medallion.audit.finding import Result
 from medallion.audit.log import Entry, file_of
 from medallion.audit.pins import Pin, Pinned
-from medallion.lake import GONE, KEYS, NO_VERSION, Account
 from medallion.outcomes import TERMS
 from medallion.tables import Bronze, Silver, Table
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from medallion.account import NO_VERSION, Account
 from medallion.audit.finding import Result
 from medallion.audit.log import Entry
 from medallion.audit.pins import Pin, Pinned
-from medallion.lake import NO_VERSION, Account
 from medallion.tables import Bronze
 
 

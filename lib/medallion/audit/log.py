@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from medallion.lake import Account, replaced_by_key
+from medallion.account import Account
+from medallion.lake import replaced_by_key
 
 Action = Mapping[str, Any]
 FIRST_LINE = 200  # characters of an entry that is shown

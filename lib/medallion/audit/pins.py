@@ -8,11 +8,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from medallion.account import NO_VERSION, Account
 from medallion.audit.log import Log
 from medallion.audit.sqlite import looked_at
 from medallion.conf import Conf
 from medallion.errors import ConfError
-from medallion.lake import NO_VERSION, Account, Lake, State
+from medallion.lake import Lake, State
 from medallion.landing import Landing
 from medallion.quarantine import name_of
 from medallion.receiver.inbox import FILE

@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from medallion import gate, gold, planner, quarantine, silver
+from medallion.account import NO_VERSION
 from medallion.audit.finding import Result
 from medallion.audit.pins import Pin, Pinned
 from medallion.compare import differences
-from medallion.lake import NO_VERSION, State
+from medallion.lake import State
 from medallion.planner import Plan
 from medallion.step import Step
 from medallion.tables import Bronze, Silver, Table

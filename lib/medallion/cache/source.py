@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion import log_files
+from medallion.account import NO_VERSION
 from medallion.cache import Cached, CacheError, Definition
 from medallion.cache.values import Stored, stored
 from medallion.errors import HistoryError
-from medallion.lake import HARMLESS, NO_VERSION, Lake, State
+from medallion.lake import HARMLESS, Lake, State
 from medallion.query import quoted
 from medallion.tables import Table, newest, seen
 

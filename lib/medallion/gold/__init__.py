@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from medallion import clock, commits, gate
+from medallion.account import GONE as KEYS_GONE
+from medallion.account import KEYS, Account
 from medallion.check import Check
 from medallion.conf import Expectation
 from medallion.curate import check_columns
@@ -19,8 +21,6 @@ from medallion.faults import point
 from medallion.gold import aggregate, derived, mart
 from medallion.gold.patch import GONE, Patch, Unfollowed, Work
 from medallion.held import FEW, Held, Holder, named
-from medallion.lake import GONE as KEYS_GONE
-from medallion.lake import KEYS, Account
 from medallion.log_files import FILE_ROWS
 from medallion.planner import REFUSED, Plan, backfilled, plan
 from medallion.session import set_for_few_rows

@@ -6,8 +6,9 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from medallion import changes, gate
+from medallion.account import Mark
 from medallion.held import Held, Holder, Keys, named
-from medallion.lake import Mark, State
+from medallion.lake import State
 from medallion.planner import Plan
 from medallion.step import Step
 from medallion.tables import Table

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from medallion import cache, ops
 from medallion import run as runs_door
+from medallion.account import NO_VERSION
 from medallion.audit import margins, pins
 from medallion.audit.margins import Margin
 from medallion.audit.pins import Pinned
@@ -14,7 +15,7 @@ from medallion.conf import Conf
 from medallion.errors import HistoryError, LandingError
 from medallion.health import late, runs
 from medallion.health.found import Backlog, Behind, Judged, Pipeline, Score, Standing, Trouble, command
-from medallion.lake import NO_VERSION, State
+from medallion.lake import State
 from medallion.landing import Landing
 from medallion.maintain import runpins
 from medallion.output import counted

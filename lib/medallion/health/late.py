@@ -6,10 +6,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from medallion import arrivals, clock, freshness, query
+from medallion.account import NO_VERSION
 from medallion.check import Check
 from medallion.conf import Conf, Expectation
 from medallion.health.found import Judged, Standing, Trouble, command
-from medallion.lake import NO_VERSION, Lake, State
+from medallion.lake import Lake, State
 from medallion.output import lasting
 from medallion.tables import Bronze, Table
 

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medallion import clock, commits, lock
+from medallion.account import NO_VERSION
 from medallion.audit.log import Log
 from medallion.audit.pins import Pinned
 from medallion.errors import ConfError, HistoryError, LakehouseError, some
-from medallion.lake import NO_VERSION
-from medallion.maintain.accounts import maintained
 from medallion.session import Sessions
 from medallion.step import Run
 from medallion.trace.versions import cut
@@ -116,7 +115,7 @@ def _note(run: Run, sessions: Sessions, properties: Mapping[str, Mapping[str, st
                     raise LakehouseError(
                         f"{name}: its newest commit is not of this engine; `medallion run {run.conf.name}` takes it in"
                     )
-                account = maintained(state.account, run.run_id, "pin", " ".join(sorted(sets)))
+                account = state.account.carried_on(run.run_id, "pin", " ".join(sorted(sets)))
                 target = commits.Target(name, state, commits.CURATED)
                 commits.note(run.lake, target, sessions.fresh(), account, sets)
 

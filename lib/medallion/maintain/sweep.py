@@ -6,11 +6,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from medallion import clock, log_files
+from medallion.account import NO_VERSION
 from medallion.audit.log import File, Log, file_of
 from medallion.audit.pins import Pin
 from medallion.errors import HistoryError, some
 from medallion.faults import point
-from medallion.lake import NO_VERSION
 from medallion.maintain.needs import Needs
 
 # A file that no log entry names is left by a writer that died, or is of one at work; so old it is not of one at work.

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from medallion import clock, commits, lock, ops
 from medallion import run as runs
+from medallion.account import Account
 from medallion.errors import LakehouseError
 from medallion.faults import point
-from medallion.lake import Account, Lake
+from medallion.lake import Lake
 from medallion.landing import Landing
 from medallion.maintain import forecast, sweep
-from medallion.maintain.accounts import maintained
 from medallion.maintain.expire import Deliveries, Expired
 from medallion.maintain.forecast import Due, Forecast
 from medallion.maintain.sweep import Found
@@ -113,7 +113,7 @@ class _Work:
     def set(self, session: "SparkSession", name: str, why: str, properties: Mapping[str, str | None]) -> None:
         """Set properties of a table, in a commit that carries its account forward."""
         target, account = self.target(name)
-        told = maintained(account, self.run.run_id, "settings", why)
+        told = account.carried_on(self.run.run_id, "settings", why)
         commits.note(self.run.lake, target, session, told, properties)
 
     def target(self, name: str) -> tuple[commits.Target, Account]:
@@ -142,7 +142,7 @@ def _commit(found: Forecast, work: _Work, due: Due, done: Done) -> None:
         done.done.append("rejected rows of removed records removed")
     if due.layout:
         target, account = work.target(due.name)
-        told = maintained(account, work.run.run_id, due.layout.technique, due.layout.why)
+        told = account.carried_on(work.run.run_id, due.layout.technique, due.layout.why)
         if commits.compact(work.run.lake, target, session, told, due.layout.sizes, due.layout.by):
             done.done.append(f"{due.layout.technique}: {due.layout.why}")
 
@@ -163,7 +163,7 @@ def _expire(work: _Work, session: "SparkSession", name: str, expired: Expired) -
     if expired.staying is not None:
         staying = from_arrow(session, pa.table({"_payload_sha256": pa.array(sorted(expired.staying), pa.string())}))
     why = f"keep_rows: {expired.rows} records of deliveries up to {expired.through}"
-    told = maintained(account, work.run.run_id, "expire", why, removed=removed, good=commits.SAME_COMMIT)
+    told = account.carried_on(work.run.run_id, "expire", why, removed=removed, good=commits.SAME_COMMIT)
     told = replace(told, rows={**told.rows, "removed": expired.rows})
     commits.remove(work.run.lake, target, session, told, f"t._delivery <= {expired.through}", staying)
     work.set(session, name, "append-only again", {forecast.APPEND_ONLY: "true"})
@@ -177,7 +177,7 @@ def _reject(found: Forecast, work: _Work, session: "SparkSession", name: str) ->
     old = f"_delivery <= {through}"
     staying = session.read.format("delta").load(bronze.path).where(old).select("_record_id").distinct()
     target, account = work.target(name)
-    told = maintained(account, work.run.run_id, "expire", "of records that bronze let go", good=commits.SAME_COMMIT)
+    told = account.carried_on(work.run.run_id, "expire", "of records that bronze let go", good=commits.SAME_COMMIT)
     commits.remove(work.run.lake, target, session, told, f"t.{old}", staying)
 
 

@@ -6,8 +6,9 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from medallion import changes, gate
+from medallion.account import Mark
 from medallion.errors import ConfError
-from medallion.lake import Mark, State
+from medallion.lake import State
 from medallion.session import from_arrow
 from medallion.step import Run
 from medallion.tables import Bronze, Table

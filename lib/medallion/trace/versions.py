@@ -5,8 +5,9 @@ from dataclasses import replace
 from itertools import chain
 from typing import Protocol
 
+from medallion.account import GOING, MAINTAINED, NO_VERSION, Account, Mark
 from medallion.errors import ConfError, HistoryError
-from medallion.lake import GOING, MAINTAINED, NO_VERSION, Account, Commit, Lake, Mark, State
+from medallion.lake import Commit, Lake, State
 from medallion.step import Run
 
 

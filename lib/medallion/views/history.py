@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from medallion.account import GOING, Account
 from medallion.conf import Conf
-from medallion.lake import GOING, Account, Commit, Lake
+from medallion.lake import Commit, Lake
 from medallion.output import size
 from medallion.views import names
 

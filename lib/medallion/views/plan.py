@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from medallion import bronze, planner
+from medallion.account import NO_VERSION
 from medallion.errors import HistoryError
-from medallion.lake import NO_VERSION, State
+from medallion.lake import State
 from medallion.landing import Landing
 from medallion.output import counted, size
 from medallion.step import Run

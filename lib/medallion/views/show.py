@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion import query
+from medallion.account import NO_VERSION
 from medallion.conf import Conf
 from medallion.errors import ConfError, QualityError
-from medallion.lake import NO_VERSION, Lake, State
+from medallion.lake import Lake, State
 from medallion.views import names
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion import ops, query
+from medallion.account import NO_VERSION
 from medallion.conf import Conf
-from medallion.lake import NO_VERSION, Commit, Lake, State
+from medallion.lake import Commit, Lake, State
 from medallion.landing import Landing
 from medallion.maintain import runpins
 from medallion.output import counted

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from medallion import commits, gate
+from medallion.account import Account
 from medallion.commits import CURATED, Target
 from medallion.conf import Conf
-from medallion.lake import Account, Lake
+from medallion.lake import Lake
 from medallion.session import Sessions
 from medallion.spark_conf import SMALL_BYTES
 from medallion.warm.server import Server
