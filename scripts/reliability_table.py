@@ -5,6 +5,7 @@ import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 Part = Mapping[str, Any]  # what a run of some tests left: commit, at, seconds, tests, and the lines that they counted
@@ -91,6 +92,12 @@ ROWS = [
         "all equal",
     ),
     Row(
+        "Incremental equals full",
+        "Histories of changes by any writer, and refreshes by what changed, against full ones",
+        (),
+        "200, all equal",
+    ),
+    Row(
         "corruptions",
         "Corruptions planted in a lake, for `medallion audit` to find",
         ("false_alarms",),
@@ -132,6 +139,13 @@ def added_up(parts: Iterable[Part | None]) -> dict[str, Found]:
     return rows
 
 
+def standing(page: str, counted: Mapping[str, Found]) -> dict[str, str]:
+    """Return the lines of a page's table whose rows were not counted anew, by row."""
+    lines = page.splitlines()
+    found = {row.name: next((one for one in lines if one.startswith(f"| {row.told} |")), "") for row in ROWS}
+    return {name: line for name, line in found.items() if line and name not in counted and "| not run |" not in line}
+
+
 def problems(row: Row, found: Found | None) -> list[str]:
     """Return what of a row is not as it must be; one that was not counted is such, too."""
     if found is None or not any(found.counts.values()):
@@ -145,14 +159,18 @@ def problems(row: Row, found: Found | None) -> list[str]:
     return told + [f"{row.name}: not seen without: {what}" for what, red in found.controls.items() if not red]
 
 
-def table(parts: Mapping[str, Part | None], rows: Mapping[str, Found], wrong: Iterable[str]) -> str:
-    """Return the table with what stands around it, in Markdown."""
+def table(parts: Mapping[str, Part | None], rows: Mapping[str, Found], wrong: Iterable[str], page: str = "") -> str:
+    """Return the table with what stands around it, in Markdown; what was not run stays as it stands in a ``page``."""
+    known = standing(page, rows)
     told = [f"`make reliability`, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}.", ""]
     told += [
         "| what is tried | figures | aim | with a protection left out | commit |",
         "| --- | --- | --- | --- | --- |",
     ]
     for row in ROWS:
+        if row.name in known:
+            told.append(known[row.name])
+            continue
         found = rows.get(row.name, Found())
         figures = ", ".join(f"{count:,} {_words(name)}" for name, count in found.counts.items()) or "not run"
         figures += "".join(f", seed {seed}" for seed in found.seeds)
@@ -162,7 +180,7 @@ def table(parts: Mapping[str, Part | None], rows: Mapping[str, Found], wrong: It
     told += ["", "Parts, and what they were run with:", ""]
     for name, part in parts.items():
         if part is None:
-            told.append(f"- {name}: not run")
+            told += _of_part(page, name) or [f"- {name}: not run"]
             continue
         tests, how = part["tests"], f"{part['seconds'] // 60} min, {part['at']}, `{' '.join(part['files'])}`"
         told.append(
@@ -173,6 +191,13 @@ def table(parts: Mapping[str, Part | None], rows: Mapping[str, Found], wrong: It
     if lines := list(wrong):
         told += ["", "**Not as it should be:**", "", *[f"- {line}" for line in lines]]
     return "\n".join(told)
+
+
+def _of_part(page: str, name: str) -> list[str]:
+    """Return the lines of a page that tell of a part."""
+    found = page.splitlines()
+    began = next((at for at, line in enumerate(found) if line.startswith(f"- {name}: ")), len(found))
+    return [*found[began : began + 1], *takewhile(lambda line: line.startswith("  - "), found[began + 1 :])]
 
 
 def _words(name: str) -> str:

@@ -57,6 +57,20 @@ def test_the_table_says_what_was_not_run_skipped_or_failed() -> None:
     assert all(row.told in told for row in ROWS)
 
 
+def test_what_was_not_run_again_stays_as_it_stands_on_the_page() -> None:
+    page = table({"kills": _part({"row": "crash points", "counts": {"kills": 3}})}, added_up([]), [])
+    line = f"| {ROWS[0].told} | 3 reached | all |  | abc |"
+    page = page.replace(next(one for one in page.splitlines() if ROWS[0].told in one), line)
+    parts = {"kills": None, "soak": _part({"row": ROWS[1].name, "counts": {"kills": 2}}, commit="def")}
+
+    told = table(parts, added_up(parts.values()), [], page)
+
+    assert line in told
+    assert "  - skipped: test_b: no tmpfs\n  - failed: test_a\n- soak: 2 tests" in told
+    assert f"| {ROWS[1].told} | 2 kills |" in told
+    assert f"| {ROWS[2].told} | not run |" in told
+
+
 def test_every_part_names_tests_that_are_there() -> None:
     places = [place for part in reliability.PARTS.values() for place in part]
     places += [place.partition("::")[0] for place in reliability.LEFT_OUT]
