@@ -24,7 +24,7 @@ SETTINGS = {
     # Small tables: every job that lists or replays a log costs more than its data.
     "spark.databricks.delta.snapshotPartitions": "1",
     # Each log that is kept open holds some megabytes, and the session that opened it: Delta's 10,000 fill any heap.
-    "spark.databricks.delta.delta.log.cacheSize": "64",
+    "spark.databricks.delta.delta.log.cacheSize": "128",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
 }
 
