@@ -122,6 +122,7 @@ def _write(parts: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
     rows, page = added_up(parts.values()), PAGE.read_text()
     kept = standing(page, rows)
     wrong = [problem for row in ROWS if row.name not in kept for problem in problems(row, rows.get(row.name))]
+    wrong += [line[2:] for line in page.splitlines() if line.startswith(tuple(f"- {name}: " for name in kept))]
     unknown = rows.keys() - {row.name for row in ROWS}
     wrong += [f"{name}: counted, but in no row" for name in sorted(unknown)]
     head, _, rest = page.partition(BEGIN)

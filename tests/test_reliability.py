@@ -1,5 +1,6 @@
 """The table of docs/reliability.md adds up what tests counted, and says what of it is not as it must be."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,6 +70,17 @@ def test_what_was_not_run_again_stays_as_it_stands_on_the_page() -> None:
     assert "  - skipped: test_b: no tmpfs\n  - failed: test_a\n- soak: 2 tests" in told
     assert f"| {ROWS[1].told} | 2 kills |" in told
     assert f"| {ROWS[2].told} | not run |" in told
+
+
+def test_what_stands_on_the_page_as_wrong_stays_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = {"kills": _part({"row": ROWS[0].name, "counts": {"kills": 2, "survived": 1}})}
+    monkeypatch.setattr(reliability, "PAGE", tmp_path / "page.md")
+    reliability.PAGE.write_text(f"{reliability.BEGIN}\n\n{reliability.END}")
+    told = f"{ROWS[0].name}: 1 survived of 2 kills"
+
+    assert told in reliability._write(parts)
+    assert told in reliability._write({"kills": None})
+    assert f"- {told}" in reliability.PAGE.read_text()
 
 
 def test_every_part_names_tests_that_are_there() -> None:

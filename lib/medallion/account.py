@@ -72,8 +72,9 @@ class Account:
             name: replace(mark, since=mark.version) if name.startswith("landing.") else mark
             for name, mark in self.watermark.items()
         }
-        told = {"began": None, "expected": None, "bytes_read": None, "rows": dict.fromkeys(self.rows, 0), **facts}
-        return replace(self, run_id=run_id, technique=technique, reason=reason, watermark=marks, **told)
+        nothing = {"began": None, "expected": None, "bytes_read": None, "rows": dict.fromkeys(self.rows, 0)}
+        told = {"watermark": marks, **nothing, **facts}
+        return replace(self, run_id=run_id, technique=technique, reason=reason, **told)
 
     def to_json(self) -> str:
         """Return the account as it is stored in ``userMetadata``."""

@@ -160,7 +160,7 @@ def _take_away(lake: Lake, target: Target, gone: "DataFrame", match: Match, acco
         raise CommitError(f"{target.name}: rows are to go that no commit of ours has put there")
     rows = {term: account.rows.get(GONE, 0) if term in (KEYS, GONE) else 0 for term in account.rows}
     why = f"rows that are gone, before the others come: {account.reason}"
-    told = known.carried_on(account.run_id, GOING, why, rows=rows, code=account.code)
+    told = known.carried_on(account.run_id, GOING, why, rows=rows, code=account.code, watermark=known.watermark)
     _merged(lake, target, gone.select(*match.keys), match, "WHEN MATCHED THEN DELETE", told)
     return replace(target, state=lake.state(target.name))
 
