@@ -17,6 +17,8 @@ SETTINGS = {
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
+    # Else PySpark tells the JVM of each call of a function of columns where it was written, in four more calls.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     # Six blocks of a deletion vector: no change feed of a file then outgrows what Delta reads back (`log_files`).
     "spark.sql.files.maxRecordsPerFile": str(log_files.FILE_ROWS),
     # What stays is up to maintenance, by who needs it; readers look whether files are there before they read.
@@ -25,6 +27,8 @@ SETTINGS = {
     "spark.databricks.delta.snapshotPartitions": "1",
     # Each log that is kept open holds some megabytes, and the session that opened it: Delta's 10,000 fill any heap.
     "spark.databricks.delta.delta.log.cacheSize": "128",
+    # Each checksum of a version would name all files, for nobody: this Delta reads them from its log.
+    "spark.databricks.delta.allFilesInCrc.enabled": "false",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
 }
 
