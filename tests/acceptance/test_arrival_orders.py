@@ -114,6 +114,7 @@ def test_the_input_leaves_no_table_empty(at_once):
     assert all(count > 0 for count, *_ in at_once.values())
 
 
+@pytest.mark.soak
 def test_eight_slices_give_the_same_tables(shop_at, given, at_once):
     found = taken_in(shop_at("2026-03-01T06:00:00+00:00"), given, in_order(given.orders, 8))
 

@@ -192,5 +192,6 @@ def _comment_score(comment: Mapping[str, Any]) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("data", ["uneven"], indirect=True)
 def test_random_rows_are_made_of_the_payloads_that_a_trace_finds(lake):
     assert not any(tracing.differences(lake).values())

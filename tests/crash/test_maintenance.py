@@ -23,6 +23,7 @@ KEEP = [f"storage.{layer}.keep_versions=30 days" for layer in ("bronze", "silver
 CONF = [*KEEP, "storage.landing.keep_rows=7 years", "spark.warm=false", "spark.master=local[2]"]
 SPARK_POINTS = ("maintain.after_remove", "maintain.after_compact")
 FILE_POINTS = ("maintain.file_removed:3", "maintain.delivery_removed")
+AS_LONG = [pytest.param(at, marks=pytest.mark.soak) for at in (SPARK_POINTS[1], FILE_POINTS[1])]  # half a minute each
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def old(shared_scratch: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return copied(lake, tmp_path_factory.mktemp("aged"), days=100)
 
 
-@pytest.mark.parametrize("at", [*SPARK_POINTS, *FILE_POINTS])
+@pytest.mark.parametrize("at", [SPARK_POINTS[0], FILE_POINTS[0], *AS_LONG])
 def test_what_a_kill_left_is_taken_up(old: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     monkeypatch.setattr(layout, "_SAVED_FILES", 1)
     lake = copied(old, tmp_path)

@@ -1,8 +1,12 @@
 """A small pipeline `yard` with all that an audit looks at, after three runs; and what tests break in copies of it."""
 
+import atexit
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -125,12 +129,34 @@ def roots(conf: Conf) -> list[str]:
 
 
 def make(shared_scratch: Any) -> Any:
-    """Return the yard after its days; its cache lies in the lake's folder."""
-    empty = shared_scratch("yard", MODULES, CONF)
-    cache_root = Path(empty.conf.root("bronze")).parent / "cache"
-    lake = shared_scratch("yard", MODULES, CONF, [f"cache.root={cache_root}"])
+    """Return the yard after its days; its cache lies in the lake's folder. Made once a process, and copied."""
+    lake, folder = _empty(shared_scratch)
+    kept = _kept()
+    if kept.exists():
+        shutil.copytree(kept, folder, symlinks=True, dirs_exist_ok=True)
+    else:
+        work(lake)
+        shutil.copytree(folder, kept, symlinks=True)
+    return lake
+
+
+def make_anew(shared_scratch: Any) -> Any:
+    """The same, worked through by the engine as it is set just now."""
+    lake, _ = _empty(shared_scratch)
     work(lake)
     return lake
+
+
+def _empty(shared_scratch: Any) -> tuple[Any, Path]:
+    folder = Path(shared_scratch("yard", MODULES, CONF).conf.root("bronze")).parent
+    return shared_scratch("yard", MODULES, CONF, [f"cache.root={folder / 'cache'}"]), folder
+
+
+@cache
+def _kept() -> Path:
+    folder = tempfile.mkdtemp(prefix="medallion-yard-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder, "lake")
 
 
 def work(lake: Any) -> None:

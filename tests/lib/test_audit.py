@@ -63,7 +63,7 @@ def test_a_clean_lake_is_quiet_and_nothing_of_it_is_touched(yard: Any) -> None:
 
 def test_so_is_one_whose_rows_were_replaced_by_key(scratch: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commits, "LARGE_BYTES", 0)
-    lake = audit_lab.make(scratch)
+    lake = audit_lab.make_anew(scratch)
     names = [f"yard.silver.{table}" for table in ("orders", "lines", "prices")]
     assert all(any(commit.replaced for commit in Lake(lake.conf).history(name)) for name in names)
     found = _audit(lake)

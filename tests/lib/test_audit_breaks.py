@@ -18,6 +18,8 @@ from tests.lib import audit_lab
 from tests.lib.audit_breaks import Copy, copied
 from tests.lib.audit_planted import PLANTED, RECOMPUTED, Planted, checkpoint, expire
 
+pytestmark = pytest.mark.looks_on
+
 
 @pytest.fixture(scope="module")
 def yard(shared_scratch: Callable[..., Any]) -> Any:

@@ -172,7 +172,7 @@ def fresh_lake(shared_scratch: Callable[..., Any]) -> Callable[[], Any]:
 @pytest.mark.slow
 # Without shrinking: each example is two or three runs of the engine.
 @settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
