@@ -186,6 +186,11 @@ class Lake:
         """Return the bytes of a table's newest version, 0 where it does not exist."""
         return sum(self.file_sizes(name)) if self.exists(name) else 0
 
+    def rows(self, name: str) -> int:
+        """Return how many rows a table's newest version stores, 0 where it does not exist."""
+        counts = self._files(name).column("num_records").to_pylist() if self.exists(name) else []
+        return sum(count or 0 for count in counts)
+
     def file_sizes(self, name: str) -> list[int]:
         """Return the bytes of each file of a table's newest version."""
         found: list[int] = self._files(name).column("size_bytes").to_pylist()

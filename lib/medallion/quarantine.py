@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from medallion import commits
 from medallion.account import Account
 from medallion.gate import read_version
-from medallion.spark_conf import SMALL_BYTES
+from medallion.small import SMALL_BYTES
 from medallion.step import Run, Step
 from medallion.tables import Silver
 

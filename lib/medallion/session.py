@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 from medallion import causes, java, master, orphans
 from medallion.conf import Conf
 from medallion.errors import SetupError
+from medallion.small import SMALL_BYTES, SMALL_ROWS
 from medallion.spark_conf import (
     CONNECT_MODE,
     FEW_ROWS,
     PARTITIONS,
     SETTINGS,
     SMALL,
-    SMALL_BYTES,
     java_options,
     prepare_environment,
     settings,
@@ -57,13 +57,13 @@ class Sessions:
                 self._root = self._connected.root if self._connected else self._build()
             return self._root
 
-    def fresh(self, input_bytes: int = SMALL_BYTES) -> "SparkSession":
+    def fresh(self, input_bytes: int = SMALL_BYTES, input_rows: int = 0) -> "SparkSession":
         """Return a session that shares Spark and its catalog, but neither settings nor temporary views.
 
-        It is set up for an input of so many bytes.
+        It is set up for an input of so many bytes, and rows where that is known.
         """
         root = self.start()
-        settings = SMALL if input_bytes < SMALL_BYTES else {}
+        settings = SMALL if input_bytes < SMALL_BYTES and input_rows <= SMALL_ROWS else {}
         if self._connected is not None:
             return self._connected.fresh(settings)
         session = root.newSession()

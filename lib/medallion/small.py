@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
 
-SMALL_ROWS = 20_000
+SMALL_ROWS = 20_000  # which may take much fewer bytes
 SMALL_BYTES = 2 * 1024 * 1024  # of Parquet
 
 

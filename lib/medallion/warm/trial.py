@@ -11,7 +11,7 @@ from medallion.commits import CURATED, Target
 from medallion.conf import Conf
 from medallion.lake import Lake
 from medallion.session import Sessions
-from medallion.spark_conf import SMALL_BYTES
+from medallion.small import SMALL_BYTES
 from medallion.warm.server import Server
 
 _NAME = "trial.silver.rows"
