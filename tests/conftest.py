@@ -38,14 +38,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--connect"):  # what does not use Spark, but to have a lake to look at, is the same without
-        others = [item for item in items if "sessions" not in getattr(item, "fixturenames", ()) or _looks_on(item)]
+    if config.getoption("--connect"):  # what does not use Spark is the same without
+        others = [item for item in items if "sessions" not in getattr(item, "fixturenames", ()) or _is_run_once(item)]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in others]
 
 
-def _looks_on(item: pytest.Item) -> bool:
-    return item.get_closest_marker("looks_on") is not None
+def _is_run_once(item: pytest.Item) -> bool:
+    return item.get_closest_marker("once") is not None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -41,7 +41,7 @@ def shop(request, shop_at, real_data, days):
     """
     own = ("parameters.shop_currency=GBP", "parameters.zone=Europe/London")
     shop = shop_at("2011-03-01T06:00:00+00:00", *own)
-    shop.deliver("exchange_rates", ecb_rates(real_data), ending="csv")
+    shop.deliver("exchange_rates", ecb_rates(real_data, date(2010, 11, 1), date(2011, 3, 1)), ending="csv")
     shop.deliver("customers", feeds.online_retail_customers(real_data), ending="csv")
     shop.deliver("products", feeds.online_retail_products(real_data), ending="csv")
     names = list(run.prepare(shop.conf).tables)

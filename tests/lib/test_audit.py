@@ -61,6 +61,7 @@ def test_a_clean_lake_is_quiet_and_nothing_of_it_is_touched(yard: Any) -> None:
     assert _tree(folder) == before
 
 
+@pytest.mark.once
 def test_so_is_one_whose_rows_were_replaced_by_key(scratch: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commits, "LARGE_BYTES", 0)
     lake = audit_lab.make_anew(scratch)
@@ -146,6 +147,7 @@ def test_what_readers_see_is_made_anew_where_the_newest_version_did_not_pass(yar
     assert "version 1, which did not pass" in {o.subject: o.why for o in found.unchecked}["yard.quarantine.orders"]
 
 
+@pytest.mark.once
 def test_a_lake_that_never_ran_is_not_well_but_not_checked(scratch: Factory) -> None:
     lake = scratch("yard", audit_lab.MODULES, audit_lab.CONF)
     found = auditing.audit(run.prepare(lake.conf), None)

@@ -18,7 +18,7 @@ from tests.lib import audit_lab
 from tests.lib.audit_breaks import Copy, copied
 from tests.lib.audit_planted import PLANTED, RECOMPUTED, Planted, checkpoint, expire
 
-pytestmark = pytest.mark.looks_on
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(scope="module")

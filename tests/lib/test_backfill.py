@@ -78,6 +78,7 @@ def test_batches_end_where_one_run_would_have(yard: Any, scratch: Callable[..., 
     assert _anew(yard) == found
 
 
+@pytest.mark.once
 def test_runs_go_on_beside_it_and_leave_to_it_what_it_has_begun(yard: Any) -> None:
     prepared = run.prepare(yard.conf)
     tables = {name: prepared.tables[name] for name in (ORDERS, "yard.silver.products")}
@@ -104,6 +105,7 @@ def test_runs_go_on_beside_it_and_leave_to_it_what_it_has_begun(yard: Any) -> No
     assert all(one.status == "skipped" for one in yard.run().outcomes)
 
 
+@pytest.mark.once
 def test_the_quarantine_is_judged_again_in_batches_each_record_once(yard: Any, scratch: Callable[..., Any]) -> None:
     assert yard.run().passed
     conf = audit_lab.CONF.replace("min: 0}", "min: -5}")
@@ -117,6 +119,7 @@ def test_the_quarantine_is_judged_again_in_batches_each_record_once(yard: Any, s
     assert {f"bad{day}" for day in range(DAYS)} <= {row["id"] for row in _rows(relaxed, "yard.gold.sales")}
 
 
+@pytest.mark.once
 def test_what_only_a_full_refresh_can_do_is_refused(yard: Any, scratch: Callable[..., Any]) -> None:
     assert yard.run().passed
     yard.deliver("orders", audit_lab.order(99, "new"))

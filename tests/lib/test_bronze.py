@@ -208,7 +208,9 @@ def test_what_comes_again_is_counted_and_what_is_news_is_stored(taken_in: Any) -
     assert len({row._record_id for row in extract}) == 5
 
 
-@pytest.mark.parametrize(("most", "lookups"), [(1_000, 1), (2, 4), (0, 5)])
+@pytest.mark.parametrize(
+    ("most", "lookups"), [(2, 4), *(pytest.param(*case, marks=pytest.mark.once) for case in ((1_000, 1), (0, 5)))]
+)
 def test_batches_of_a_run_know_each_other(
     scratch: Factory, monkeypatch: pytest.MonkeyPatch, most: int, lookups: int
 ) -> None:
@@ -262,6 +264,7 @@ def test_changing_rows_is_refused(taken_in: Any, statement: str) -> None:
         lake.sessions.fresh(0).sql(statement.format(path=path)).collect()
 
 
+@pytest.mark.once
 def test_a_restore_by_hand_is_noticed_and_its_repair_is_told(scratch: Factory) -> None:
     conf = "description: E\nsources: {events: {format: json, delivers: events, system: shop}}"
     lake = scratch("restored", {"bronze/events.py": MODULES["bronze/events.py"]}, conf)

@@ -313,7 +313,7 @@ expectations:
 ADDED_UP = "SELECT id, sum(amount) AS total FROM $p_silver.lines GROUP BY id HAVING total = 13;\n"
 
 
-@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("large", [False, pytest.param(True, marks=pytest.mark.once)])
 def test_what_comes_is_judged_with_its_commit_where_that_tells_of_the_whole(
     scratch: Factory, monkeypatch: pytest.MonkeyPatch, large: bool
 ) -> None:

@@ -121,6 +121,7 @@ def test_a_run_without_news_writes_nothing(shop: Any) -> None:
     assert shop.versions() == before
 
 
+@pytest.mark.once
 def test_what_is_judged_again_takes_the_place_of_its_version(shop: Any) -> None:
     shop.deliver("prices", HEAD + f"tea,{MON},5,EUR\ntea,{TUE},6,GBP\ntea,{WED},7,EUR\n", ending="csv")
     shop.run()
@@ -139,6 +140,7 @@ def test_what_is_judged_again_takes_the_place_of_its_version(shop: Any) -> None:
     assert shop.rows("listed.silver.currencies").count() == 2
 
 
+@pytest.mark.once
 def test_of_versions_from_the_same_moment_the_last_one_holds(shop: Any) -> None:
     shop.deliver("prices", HEAD + f"tea,{MON},5,EUR\n", ending="csv")
     shop.deliver("prices", HEAD + f"tea,{MON},6,EUR\ntea,{TUE},7,EUR\n", ending="csv")
@@ -153,6 +155,7 @@ def test_of_versions_from_the_same_moment_the_last_one_holds(shop: Any) -> None:
     assert spark.sql(views["listed_silver.prices"]).count() == 1
 
 
+@pytest.mark.once
 def test_another_definition_makes_the_whole_history_anew(shop: Any) -> None:
     shop.deliver("prices", HEAD + f"tea,{MON},5,EUR\ntea,{WED},7,EUR\n", ending="csv")
     shop.run()

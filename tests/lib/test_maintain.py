@@ -68,6 +68,7 @@ def _last_run(lake: Any, name: str) -> str:
     return state.account.run_id
 
 
+@pytest.mark.once
 def test_a_consumer_that_lags_and_a_pinned_run_keep_what_they_need(
     yard: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

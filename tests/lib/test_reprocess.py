@@ -93,6 +93,7 @@ def test_a_record_is_judged_by_todays_definition_and_only_what_depends_on_it_mov
     assert _amounts(lake) == {order: 2 * amount for order, amount in amounts.items()} | {"still-waiting": 20.0}
 
 
+@pytest.mark.once
 def test_a_childs_own_definition_counts_though_its_parent_comes_out_the_same(yard: Any) -> None:
     lake = yard(lines=LOUD)
 
@@ -103,6 +104,7 @@ def test_a_childs_own_definition_counts_though_its_parent_comes_out_the_same(yar
     assert loud == {("o3", "A"), ("o3", "B")}
 
 
+@pytest.mark.once
 def test_what_was_quarantined_is_taken_up_where_it_passes_by_now(yard: Any) -> None:
     lake = yard(audit_lab.CONF.replace("min: 0}", "min: -5}"))
 

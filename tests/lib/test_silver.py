@@ -416,6 +416,7 @@ def test_a_run_without_news_writes_no_version(history: History) -> None:
     assert history.versions[0] == history.versions[1]
 
 
+@pytest.mark.once
 def test_all_in_one_batch_gives_the_same_tables(history: History, scratch: Factory) -> None:
     """The landing of the four days, taken in by one run."""
     again = history.lake.with_overrides(
@@ -505,6 +506,7 @@ def test_a_relaxed_expectation_judges_everything_again(scratch: Factory) -> None
     assert (strict.technique, strict.rows["quarantined"], _values(lake)) == ("full", 1, {"c": 1})
 
 
+@pytest.mark.once
 def test_without_comparing_sequences_a_late_version_would_win(
     scratch: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

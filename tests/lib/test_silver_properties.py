@@ -169,6 +169,7 @@ def fresh_lake(shared_scratch: Callable[..., Any]) -> Callable[[], Any]:
     return make
 
 
+@pytest.mark.once
 @pytest.mark.slow
 # Without shrinking: each example is two or three runs of the engine.
 @settings(

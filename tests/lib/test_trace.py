@@ -48,6 +48,7 @@ def test_every_row_of_gold_is_made_anew_from_its_payloads_alone(yard: Any, each:
             assert _traced(yard, table, verify=True, **{key: row[key]}).verified == []
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("each", EACH)
 def test_so_is_every_row_of_silver(yard: Any, each: int) -> None:
     for table, keys in (
@@ -170,6 +171,7 @@ def test_what_cannot_be_traced_is_told(yard: Any, table: str, where: dict[str, s
     assert told in str(error.value)
 
 
+@pytest.mark.once
 def test_the_command_prints_a_tree_a_document_and_a_page(
     yard: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +191,7 @@ def test_the_command_prints_a_tree_a_document_and_a_page(
     assert json.loads(capsys.readouterr().out)["hops"][0]["rows"][0]["id"] == row["id"]
 
 
+@pytest.mark.once
 def test_a_changed_definition_is_not_held_against_the_row(yard: Any, shared_scratch: Callable[..., Any]) -> None:
     roots = audit_lab.roots(yard.conf)
     modules = {
