@@ -17,6 +17,7 @@ from medallion.small import SMALL_BYTES, SMALL_ROWS
 from medallion.spark_conf import (
     CONNECT_MODE,
     FEW_ROWS,
+    HELD_ROWS,
     PARTITIONS,
     SETTINGS,
     SMALL,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from medallion.warm.connect import Connected
 
+_MANY_BYTES = 256 * 1024  # of Arrow, held by a session: a thousand rows or two
 _ENDING_SECONDS = 5.0  # from the end of a connection to that of the process behind it
 
 
@@ -239,6 +241,9 @@ def is_remote(session: "SparkSession") -> bool:
 
 def from_arrow(session: "SparkSession", rows: "pa.Table") -> "DataFrame":
     """Return a table of Arrow as a relation; a Connect session cannot tell the types of one without rows by itself."""
+    if rows.nbytes > _MANY_BYTES:
+        for key, value in HELD_ROWS.items():
+            session.conf.set(key, value)
     if rows.num_rows:
         return session.createDataFrame(rows)
     from pyspark.sql.pandas.types import from_arrow_schema

@@ -7,7 +7,6 @@ from pathlib import Path
 from medallion import log_files, master
 from medallion.conf import Conf
 
-LEFT_OUT = "spark.sql.optimizer.excludedRules"
 SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -30,9 +29,6 @@ SETTINGS = {
     "spark.databricks.delta.delta.log.cacheSize": "128",
     # Each checksum of a version would name all files, for nobody: this Delta reads them from its log.
     "spark.databricks.delta.allFilesInCrc.enabled": "false",
-    # It works out projections of local rows while it plans, each of them anew, in a time that grows with the square of
-    # their columns: of thousands of rows that are held that is most of a refresh.
-    LEFT_OUT: "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelation",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
 }
 
@@ -44,12 +40,14 @@ SMALL = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
     PARTITIONS: "1",
-    LEFT_OUT: "",  # of a few local rows it spares a job
     # A small file is sooner written anew than given a deletion vector, and stays one file.
     "spark.databricks.delta.merge.deletionVectors.persistent": "false",
 }
 # For queries of a refresh that moves few rows, of tables of any size: nothing to spread, nothing to adapt to.
 FEW_ROWS = {"spark.sql.adaptive.enabled": "false", PARTITIONS: "2"}
+# For sessions that hold more than a few rows: this rule works out each projection of theirs while a query is planned,
+# interpreted, in a time that grows with the square of the columns. Of a few rows it spares jobs.
+HELD_ROWS = {"spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelation"}
 CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"  # has pyspark make a server's expressions, in all of the process
 
 

@@ -44,14 +44,16 @@ def test_a_step_is_told_the_rows_of_all_that_it_reads(readings: Lab, monkeypatch
     assert all(0 < size < SMALL_BYTES for size, _ in told)
 
 
-def test_rows_that_are_held_are_worked_out_by_tasks_and_few_by_the_planner(sessions: Sessions) -> None:
-    if is_remote(sessions.start()):
+@pytest.mark.parametrize(("rows", "planned"), [(3, "LocalRelation"), (100_000, "Project")])
+def test_many_rows_that_are_held_are_worked_out_by_tasks_and_few_by_the_planner(
+    sessions: Sessions, rows: int, planned: str
+) -> None:
+    session: Any = sessions.fresh()
+    if is_remote(session):
         pytest.skip("only a classic session tells its plans")
-    held = pa.table({"a": [1, 2, 3]})
+    held = from_arrow(session, pa.table({"a": range(rows)})).selectExpr("a + 1 AS b")
 
-    def planned(session: Any) -> str:
-        plan = from_arrow(session, held).selectExpr("a + 1 AS b")._jdf.queryExecution().optimizedPlan()
-        return str(plan.toString()).split()[0]
+    plan = held._jdf.queryExecution().optimizedPlan()
 
-    assert planned(sessions.fresh()) == "Project"
-    assert planned(sessions.fresh(0)) == "LocalRelation"
+    assert str(plan.toString()).split()[0] == planned
+    assert held.agg({"b": "sum"}).collect()[0][0] == rows * (rows + 1) // 2
