@@ -16,8 +16,9 @@ from medallion.errors import SetupError
 from medallion.small import SMALL_BYTES, SMALL_ROWS
 from medallion.spark_conf import (
     CONNECT_MODE,
+    EXCLUDED,
     FEW_ROWS,
-    HELD_ROWS,
+    LOCAL_ROWS,
     PARTITIONS,
     SETTINGS,
     SMALL,
@@ -241,9 +242,8 @@ def is_remote(session: "SparkSession") -> bool:
 
 def from_arrow(session: "SparkSession", rows: "pa.Table") -> "DataFrame":
     """Return a table of Arrow as a relation; a Connect session cannot tell the types of one without rows by itself."""
-    if rows.nbytes > _MANY_BYTES:
-        for key, value in HELD_ROWS.items():
-            session.conf.set(key, value)
+    if rows.nbytes > _MANY_BYTES and LOCAL_ROWS not in (excluded := session.conf.get(EXCLUDED, "") or ""):
+        session.conf.set(EXCLUDED, ",".join(filter(None, (excluded, LOCAL_ROWS))))
     if rows.num_rows:
         return session.createDataFrame(rows)
     from pyspark.sql.pandas.types import from_arrow_schema

@@ -45,9 +45,10 @@ SMALL = {
 }
 # For queries of a refresh that moves few rows, of tables of any size: nothing to spread, nothing to adapt to.
 FEW_ROWS = {"spark.sql.adaptive.enabled": "false", PARTITIONS: "2"}
-# For sessions that hold more than a few rows: this rule works out each projection of theirs while a query is planned,
-# interpreted, in a time that grows with the square of the columns. Of a few rows it spares jobs.
-HELD_ROWS = {"spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelation"}
+EXCLUDED = "spark.sql.optimizer.excludedRules"
+# Works out each projection of local rows while a query is planned, interpreted, in a time that grows with the square of
+# their columns. Of a few rows it spares jobs.
+LOCAL_ROWS = "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelation"
 CONNECT_MODE = "SPARK_CONNECT_MODE_ENABLED"  # has pyspark make a server's expressions, in all of the process
 
 
