@@ -13,10 +13,7 @@ from medallion.views.trace import Question
 
 
 def differences(lake: Any, seed: int = 20261128) -> dict[str, list[str]]:
-    """Return of a random row of each table that no other reads in what it differs from what its payloads alone make.
-
-    Those that others read are made anew on the way.
-    """
+    """Return of a random row of each silver and gold table in what it differs from what its payloads alone make."""
     found = {question.table: _verified(lake, question) for question in _questions(lake, random.Random(seed))}
     assert found
     return found
@@ -30,10 +27,9 @@ def _verified(lake: Any, question: Question) -> list[str]:
 
 def _questions(lake: Any, chance: random.Random) -> Iterator[Question]:
     prepared, known = prepare(lake.conf), Lake(lake.conf)
-    read = {name for table in prepared.tables.values() for name in table.inputs}
     for name, table in prepared.tables.items():
         state = known.state(name)
-        if isinstance(table, Bronze) or name in read or state is None:
+        if isinstance(table, Bronze) or state is None:
             continue
         seen = query.seen(query.columns_at(state.path, state.good))
         keys = query.quoted(table.key or ())

@@ -63,7 +63,7 @@ def test_a_step_takes_no_more_spark_jobs_than_its_kind_may(
 def test_random_rows_are_made_of_the_payloads_that_a_trace_finds(worked: tuple[Lakehouse, list[Taken]]) -> None:
     found = tracing.differences(worked[0])
 
-    assert len(found) == 6
+    assert len(found) == 15
     assert not any(found.values())
 
 
