@@ -144,7 +144,8 @@ def _resets(connection: socket.socket, _: threading.Event) -> None:
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
-BUSY = b"HTTP/1.1 503 Busy\r\nRetry-After: %d\r\nContent-Length: 0\r\n\r\n"
+# Where the service closes a connection it says so: else the next try may take the same one, and find it broken.
+BUSY = b"HTTP/1.1 503 Busy\r\nRetry-After: %d\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 CIRCLE = b"HTTP/1.1 302 Found\r\nLocation: /users?page=2\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 FAULTS: dict[str, tuple[Answer, str]] = {
     "no answer": (_hangs(), "ReadTimeout"),
