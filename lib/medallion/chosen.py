@@ -55,7 +55,7 @@ def is_much(step: Step, table: Silver, planned: Plan, besides: int = 0) -> bool:
     At most so much changed as its commits say; ``besides`` are records that are judged again.
     """
     up, mark = planned.upstream[table.reads], planned.marks[table.reads]
-    rows, stored = besides, step.lake.stored(up)
+    rows, stored = besides, step.lake.stored(up.name)
     if table.reads in planned.changed:
         changed = step.lake.changed_between(table.reads, mark.since, mark.version)
         rows += stored.rows if changed is None else changed

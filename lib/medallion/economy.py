@@ -74,10 +74,10 @@ class Cost:
 
 def cost(run: Run, table: Gold, state: State, upstream: Mapping[str, State], marks: Mapping[str, Mark]) -> Cost:
     """Return what a refresh would cost; ``marks`` say since which version each upstream table was consumed."""
-    sizes = {name: run.lake.stored(up) for name, up in upstream.items()}
+    sizes = {name: run.lake.stored(name) for name in upstream}
     moved = [name for name, up in upstream.items() if marks[name].since != up.good]
     changes = tuple(_change(run.lake, upstream[name], marks[name], sizes[name]) for name in moved)
-    own = run.lake.stored(state).bytes
+    own = run.lake.size(state.name)
     read = sum(size.bytes for size in sizes.values())
     rows = sum(one.at_most for one in changes)
     in_full = (read + own) / _SUMMED_A_SECOND if isinstance(table, Aggregate) else (read + 2 * own) / _JOINED_A_SECOND

@@ -184,12 +184,7 @@ class Lake:
 
     def size(self, name: str) -> int:
         """Return the bytes of a table's newest version, 0 where it does not exist."""
-        return sum(self.file_sizes(name)) if self.exists(name) else 0
-
-    def rows(self, name: str) -> int:
-        """Return how many rows a table's newest version stores, 0 where it does not exist."""
-        counts = self._files(name).column("num_records").to_pylist() if self.exists(name) else []
-        return sum(count or 0 for count in counts)
+        return self.stored(name).bytes
 
     def file_sizes(self, name: str) -> list[int]:
         """Return the bytes of each file of a table's newest version."""
@@ -204,9 +199,11 @@ class Lake:
         """Tell whether a table's rows can be marked as deleted, rather than files be written anew without them."""
         return self.properties(name).get("delta.enableDeletionVectors") == "true"
 
-    def stored(self, state: State) -> "Stored":
-        """Return how much a table holds at its newest version."""
-        files = self._files(state.name)
+    def stored(self, name: str) -> Stored:
+        """Return how much a table holds at its newest version, nothing where it does not exist."""
+        if not self.exists(name):
+            return Stored(0, 0)
+        files = self._files(name)
         rows, sizes = (files.column(name).to_pylist() for name in ("num_records", "size_bytes"))
         return Stored(sum(count or 0 for count in rows), sum(sizes))
 

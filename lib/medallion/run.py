@@ -7,17 +7,20 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from medallion import bronze, causes, clock, gold, graph, lock, openlineage, planner, silver
 from medallion.conf import Conf
 from medallion.errors import ConfError, LakehouseError, LockedError, QualityError, SetupError
 from medallion.faults import point
-from medallion.lake import Lake
+from medallion.lake import Lake, Stored
 from medallion.landing import Landing
 from medallion.session import Sessions
 from medallion.step import Outcome, Run, Step
 from medallion.tables import Bronze, Silver, Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +65,7 @@ def _run_step(run: Run, sessions: Sessions, name: str) -> Outcome:
     try:
         with lock.writing(run.conf, name, run.run_id):
             point("run.table_locked")
-            step = Step(run, table, lambda: sessions.fresh(_input_bytes(run, table), _input_rows(run, table)))
+            step = Step(run, table, lambda: _session(run, sessions, table))
             outcome = _refresh(step, table)
             point("run.table_done")
     except (ConfError, SetupError):  # no other table could do better
@@ -141,7 +144,7 @@ def _run_tables(run: Run, sessions: Sessions, names: Collection[str], listen: Li
 def bytes_to_read(run: Run, name: str) -> int:
     """Return the size of what a table's step reads; 0 where that cannot be told: its own turn says why."""
     try:
-        return _input_bytes(run, run.tables[name])
+        return _input(run, run.tables[name]).bytes
     except Exception:  # noqa: BLE001 - see above
         return 0
 
@@ -195,17 +198,18 @@ def told(sessions: Sessions, name: str, error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _input_bytes(run: Run, table: Table) -> int:
-    """Return the size of all that a step may read: its inputs and its own table, or what landed."""
+def _session(run: Run, sessions: Sessions, table: Table) -> "SparkSession":
+    stored = _input(run, table)
+    return sessions.fresh(stored.bytes, stored.rows)
+
+
+def _input(run: Run, table: Table) -> Stored:
+    """Return how much a step may read: its inputs and its own table, or what landed, whose rows nobody has counted."""
     if isinstance(table, Bronze):
         landing = Landing(run.conf, table.source)
-        return sum(m.bytes for m in landing.after(bronze.consumed(run.lake.state(table.name), table)))
-    return sum(run.lake.size(name) for name in (*table.upstream, table.name))
-
-
-def _input_rows(run: Run, table: Table) -> int:
-    """Return how many rows these hold; 0 of what landed, which nobody has counted."""
-    return 0 if isinstance(table, Bronze) else sum(run.lake.rows(name) for name in (*table.upstream, table.name))
+        return Stored(0, sum(m.bytes for m in landing.after(bronze.consumed(run.lake.state(table.name), table))))
+    found = [run.lake.stored(name) for name in (*table.upstream, table.name)]
+    return Stored(sum(one.rows for one in found), sum(one.bytes for one in found))
 
 
 def _log(outcome: Outcome) -> None:
