@@ -5,7 +5,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-ml setup-notebooks demo notebook test test-fast soak reliability bench bench-gold bench-anatomy bench-silver bench-trace bench-maintenance bench-overhead bench-quick dist cluster-up cluster-down server worker deploy check lock clean
+.PHONY: help setup setup-ml setup-notebooks demo notebook test test-fast soak reliability bench bench-small bench-gold bench-anatomy bench-silver bench-trace bench-maintenance bench-overhead bench-quick dist cluster-up cluster-down server worker deploy check lock clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -45,6 +45,9 @@ reliability: setup ## Kill, break and contend for an hour, and write the table i
 bench-overhead: setup ## Compare engine and flow with a hand-written script; ORDERS= and REPEATS= make it shorter
 	$(BIN)/python -m benchmarks.overhead $(if $(ORDERS),--orders $(ORDERS),--docs) $(if $(REPEATS),--repeats $(REPEATS))
 
+bench-small: setup ## Show what two days of a small shop cost, with and without what the engine does about it
+	$(BIN)/python -m benchmarks.small_steps --docs $(if $(REPEATS),--repeats $(REPEATS))
+
 bench-gold: setup ## Compare refreshes of gold by what changed with full ones; LINES=1000000,10000000 REPEATS=3
 	$(BIN)/python -m benchmarks.gold --lines $(or $(LINES),1000000,10000000) --docs $(if $(REPEATS),--repeats $(REPEATS))
 
@@ -60,7 +63,7 @@ bench-trace: setup ## Show what it costs to look into ten million records, and t
 bench-maintenance: setup ## Show what maintenance does to a table of a thousand small files
 	$(BIN)/python -m benchmarks.maintenance --docs
 
-bench: bench-gold bench-anatomy bench-silver bench-trace bench-maintenance bench-overhead ## All benchmarks that docs/performance.md shows; hours on a small machine
+bench: bench-small bench-gold bench-anatomy bench-silver bench-trace bench-maintenance bench-overhead ## All benchmarks that docs/performance.md shows; hours on a small machine
 
 bench-quick: setup ## The same on small data, to the terminal, in some minutes
 	$(BIN)/python -m benchmarks.gold --lines 300000 --repeats 1 --shares 0.001,0.01 --folder data/bench/gold-quick

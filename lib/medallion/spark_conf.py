@@ -15,6 +15,8 @@ SETTINGS = {
     "spark.sql.ansi.enabled": "true",
     # What is cached is read once or twice: packing it costs more than it saves.
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
+    # A pipeline has hundreds of queries: of 100 classes that Spark keeps, each run of a process compiles all anew.
+    "spark.sql.codegen.cache.maxEntries": "2000",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     # Else PySpark tells the JVM of each call of a function of columns where it was written, in four more calls.
