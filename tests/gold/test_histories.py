@@ -158,7 +158,7 @@ def run_histories(first: Mill, folder: Path, examples: int, steps: int, *, anew:
 @pytest.mark.slow
 @pytest.mark.usefixtures("incremental")
 def test_gold_refreshed_by_what_changed_is_what_a_full_refresh_makes(first: Mill, tmp_path: Path) -> None:
-    done = run_histories(first, tmp_path, 7, 6, anew=False)
+    done = run_histories(first, tmp_path, 20, 4, anew=False)
 
     assert {"affected_keys", "affected_groups", "signed_delta", "skip"} <= set(done)
     assert done["affected_keys"] + done["affected_groups"] + done["signed_delta"] > done["full"]
