@@ -24,7 +24,7 @@ UNSET, COMPILED = "without small-step settings", "without them, and the JVM's fu
 VARIANTS = (SHIPPED, FULL, CHANGED, UNSET, COMPILED)
 OVERRIDES = {
     FULL: ["runtime.refresh=full"],
-    COMPILED: ["spark.conf.spark.driver.extraJavaOptions=-Xmx2g"],
+    COMPILED: ["spark.conf.spark.driver.extraJavaOptions=-XX:+UseSerialGC"],
 }
 LAYERS = ("landing", "bronze", "silver", "gold", "ops")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from medallion import log_files, master
 from medallion.conf import Conf
+from medallion.errors import ConfError
 
 SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -82,9 +83,14 @@ def prepare_environment(*, loopback: bool) -> None:
 
 
 def java_options(conf: Conf) -> dict[str, str]:
-    """Add to conf's Java options that Spark's log keeps to errors, without its start-up lines."""
+    """Add to conf's Java options that Spark's log keeps to errors, without its start-up lines.
+
+    Raises ConfError where they give the heap's size: Spark answers that with all that spark-submit takes.
+    """
     option = "spark.driver.extraJavaOptions"
+    given = conf.platform.spark.conf.get(option, "")
+    heap = next((one for one in given.split() if one.startswith("-Xmx")), None)
+    if heap:
+        raise ConfError(f"spark.conf.{option}: found {heap}; wanted spark.driver.memory: {heap.removeprefix('-Xmx')}")
     settings = conf.project / "conf" / "spark" / "log4j2.properties"
-    return {
-        option: f"{conf.platform.spark.conf.get(option, '')} -Dlog4j2.configurationFile={settings.as_uri()}".strip()
-    }
+    return {option: f"{given} -Dlog4j2.configurationFile={settings.as_uri()}".strip()}
