@@ -25,7 +25,7 @@ from medallion.warm.files import ABOUT, LOCK, TOKEN, USED, answers, is_held
 FOLDER = "warm"
 ANSWER_SECONDS = 2.0
 # What Spark takes from its start alone although its name looks as if a session could have its own.
-_STATIC = ("spark.sql.extensions", "spark.sql.catalog", "spark.sql.warehouse.dir")
+_STATIC = ("spark.sql.extensions", "spark.sql.catalog", "spark.sql.warehouse.dir", "spark.sql.codegen.cache")
 
 
 @dataclass(frozen=True)
