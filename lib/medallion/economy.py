@@ -72,12 +72,12 @@ class Cost:
         return f"about {self.seconds['incremental']:.0f} s, in full {self.seconds['full']:.0f} s"
 
 
-def cost(run: Run, table: Gold, state: State, upstream: Mapping[str, State], marks: Mapping[str, Mark]) -> Cost:
+def cost(run: Run, table: Gold, upstream: Mapping[str, State], marks: Mapping[str, Mark]) -> Cost:
     """Return what a refresh would cost; ``marks`` say since which version each upstream table was consumed."""
     sizes = {name: run.lake.stored(name) for name in upstream}
     moved = [name for name, up in upstream.items() if marks[name].since != up.good]
     changes = tuple(_change(run.lake, upstream[name], marks[name], sizes[name]) for name in moved)
-    own = run.lake.size(state.name)
+    own = run.lake.size(table.name)
     read = sum(size.bytes for size in sizes.values())
     rows = sum(one.at_most for one in changes)
     in_full = (read + own) / _SUMMED_A_SECOND if isinstance(table, Aggregate) else (read + 2 * own) / _JOINED_A_SECOND

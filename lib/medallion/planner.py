@@ -138,7 +138,7 @@ def _decide(run: Run, table: Silver | Gold, found: Plan) -> tuple[str, str, econ
     refused = refused or log_files.files_gone(state.name, state.path, state.data)
     cost = None
     if not refused:
-        cost = economy.cost(run, table, state, upstream, found.marks)
+        cost = economy.cost(run, table, upstream, found.marks)
         refused = cost.refused if wanted == "auto" else "conf asks for it" if wanted == "full" else None
     if refused is None and cost is not None:
         return _technique(table), f"{economy.told(cost.changes)}; {cost.told}", cost
@@ -158,7 +158,7 @@ def backfilled(run: Run, table: Silver | Gold, state: State | None, upstream: Ma
     return f"waits for the backfill of {', '.join(found)}: `medallion backfill {run.conf.name}` goes on with it"
 
 
-def likely(run: Run, table: Gold, state: State) -> str:
+def likely(run: Run, table: Gold) -> str:
     """Return how a gold table is likely to be refreshed when upstream tables are about to change, if not by much."""
     wanted = run.conf.refresh(table.name)
     if wanted == "full" or economy.unsupported(table) or _unsteady(table):
@@ -167,7 +167,7 @@ def likely(run: Run, table: Gold, state: State) -> str:
         return _technique(table)
     upstream = {name: up for name in table.upstream if (up := run.lake.state(name)) is not None}
     marks = {name: Mark(up.good, since=up.good) for name, up in upstream.items()}
-    return "full" if economy.cost(run, table, state, upstream, marks).refused else _technique(table)
+    return "full" if economy.cost(run, table, upstream, marks).refused else _technique(table)
 
 
 def _stale(run: Run, state: State) -> str | None:

@@ -113,7 +113,7 @@ def _decided(
     after = f"after {', '.join(moving)}"
     if state is None:
         return "full", "first load"
-    usual = "affected_keys" if isinstance(table, Silver) else planner.likely(run, table, state)
+    usual = "affected_keys" if isinstance(table, Silver) else planner.likely(run, table)
     if len(standing) < len(table.upstream):  # an input that does not exist yet: this run makes it
         return usual, after
     told = planner.plan(run, table, standing)
